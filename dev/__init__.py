@@ -1,0 +1,1 @@
+"""Tools for developing twofold; nothing in here is part of the package."""

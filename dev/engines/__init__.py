@@ -1,0 +1,1 @@
+"""Runs MySQL, Kafka, Elasticsearch and OpenSearch as plain processes, without Docker."""

@@ -1,0 +1,98 @@
+"""Every error that twofold raises on purpose. A docstring is what the operator reads.
+
+TwofoldError
+├── DeclarationError      a resource is declared wrongly; raised at import
+├── SettingsError         a setting is missing or wrong; raised at start
+├── Refused               a command says no; the client is told its code and detail
+├── Problem               an HTTP answer that is an error (RFC 9457)
+└── EngineError           an adapter's translation of what its driver raised
+    ├── Unavailable       the engine is away, starting, read-only or overloaded: try again later
+    ├── Contended         deadlock or lock time-out: run the unit again
+    ├── OutcomeUnknown    the connection was lost while committing: ask before doing anything else
+    ├── Rejected          the engine will never take this: bad data
+    │   └── Taken         a unique value belongs to somebody else
+    ├── Outdated          table, topic or index is not as declared; says what to run
+    └── NeedsRebuild      the log no longer holds what the index lacks
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class TwofoldError(Exception):
+    """Base of all errors of twofold."""
+
+
+class DeclarationError(TwofoldError):
+    """A resource is declared wrongly."""
+
+
+class SettingsError(TwofoldError):
+    """A setting is missing or wrong."""
+
+
+class Refused(TwofoldError):  # noqa: N818 - the public word for "the domain says no"
+    """A command refuses. `code` is for programs (kebab-case), `detail` for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Problem(TwofoldError):  # noqa: N818 - RFC 9457's own word
+    """An answer that is an error: status, code (the slug of its type) and detail, RFC 9457."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: list[dict[str, Any]] | None = None,
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = {**members, **({"errors": errors} if errors else {})}
+
+
+class EngineError(TwofoldError):
+    """An engine answered with an error."""
+
+
+class Unavailable(EngineError):
+    """The engine cannot serve right now; the same call may succeed later."""
+
+
+class Contended(EngineError):
+    """Somebody else held a lock; the whole unit can be run again."""
+
+
+class OutcomeUnknown(EngineError):
+    """The connection was lost during COMMIT; whether the unit is done must be looked up."""
+
+
+class Rejected(EngineError):
+    """The engine refuses these values for good."""
+
+
+class Taken(Rejected):
+    """A unique value belongs to somebody else. `field` is "" where the engine does not say which."""
+
+    def __init__(self, field: str = "") -> None:
+        super().__init__(f"The value of {field or 'a unique field'} is taken.")
+        self.field = field
+
+
+class Outdated(EngineError):
+    """What the engine holds is not what the app declares; the message says what to run."""
+
+
+class NeedsRebuild(EngineError):
+    """The log no longer reaches back to what the index lacks: the index must be rebuilt."""

@@ -1,0 +1,330 @@
+"""From an annotation to a field: its kind, where it is stored, how it is searched.
+
+A field's value lives in three forms. In Python it is what the annotation says. In *state* (records,
+answers, receipts) it is plain JSON: dates and datetimes as RFC 3339 text, decimals as text. In tables
+and in the index a decimal is a scaled 64-bit integer; everything else is as in state.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+import types
+import typing
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import EmailStr, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+Kind = Literal["string", "integer", "float", "boolean", "date", "datetime", "decimal"]
+Json = Any
+
+KEYWORD_LENGTH = 8191  # characters; 4 bytes each stay below Lucene's longest term, 32,766 bytes
+TEXT_LENGTH = 65_536
+LIST_LENGTH = 1000
+INT64 = 2**63
+UNIQUE_BYTES = 320
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The field is found by full-text search (`q`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """The field is filtered by equality and sorted by; at most 8,191 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """No two rows hold the same value, compared after Unicode normalisation (NFKC) and case folding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The field is changed by domain commands only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The name of the field's column, where it differs from the field's."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many digits a `Decimal` has after the point (0 to 9)."""
+
+    digits: int
+
+
+class Secret(SecretStr):
+    """Text that stays in its column of the write store: in no answer, event, index or log."""
+
+
+class Password(Secret):
+    """A secret that is stored as an argon2id hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a resource, as the stores see it."""
+
+    name: str
+    column: str
+    kind: Kind
+    many: bool = False
+    nullable: bool = False
+    required: bool = True
+    default: Json = None
+    secret: Literal["", "secret", "password"] = ""
+    text: bool = False
+    keyword: bool = False
+    unique: bool = False
+    email: bool = False
+    guarded: bool = False
+    max_length: int = TEXT_LENGTH
+    places: int = 0
+    choices: tuple[str, ...] = ()
+
+    @property
+    def filterable(self) -> bool:
+        return not self.secret and (self.kind != "string" or self.keyword)
+
+    @property
+    def sortable(self) -> bool:
+        return self.filterable and not self.many
+
+    @property
+    def key_column(self) -> str:
+        """The column that holds the normalised bytes of a unique field."""
+        return f"{self.name}_key"
+
+    def encode(self, value: Any) -> Json:
+        """From Python to state."""
+        if value is None or self.kind in ("integer", "float", "boolean"):
+            return value
+        if self.many:
+            return [replace(self, many=False).encode(item) for item in value]
+        if self.kind == "datetime":
+            return timestamp(value)
+        if self.kind == "date":
+            return value.isoformat()
+        if self.kind == "decimal":
+            return f"{value:.{self.places}f}"
+        return value.value if isinstance(value, enum.Enum) else str(value)
+
+    def scale(self, value: Json) -> Json:
+        """From state to what tables and the index hold."""
+        if self.kind != "decimal" or value is None:
+            return value
+        return [_scaled(v, self.places) for v in value] if self.many else _scaled(value, self.places)
+
+    def unscale(self, value: Json) -> Json:
+        """From what tables and the index hold to state."""
+        if self.kind != "decimal" or value is None:
+            return value
+        return [_unscaled(v, self.places) for v in value] if self.many else _unscaled(value, self.places)
+
+    def unique_key(self, value: Json) -> bytes | None:
+        """The bytes that the unique index compares; None stands for "no value" and is never taken."""
+        if value is None:
+            return None
+        text = unicodedata.normalize("NFKC", str(value).strip()).casefold()
+        return unicodedata.normalize("NFKC", text).encode()
+
+    def checked(self, value: Any) -> Any:
+        """The value as it can be stored, or the error that the client is told.
+
+        Whatever a table or the index would refuse is refused here first.
+        """
+        if value is None or self.secret:
+            return value
+        if self.many:
+            if len(value) > LIST_LENGTH:
+                raise PydanticCustomError("too_long", f"List should have at most {LIST_LENGTH} items")
+            return [_CHECKS[self.kind](self, item) for item in value]
+        return _CHECKS[self.kind](self, value)
+
+
+def timestamp(value: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, `2026-01-02T03:04:05.678Z`; what is finer is cut."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+def _scaled(value: str, places: int) -> int:
+    return int(Decimal(value).scaleb(places))
+
+
+def _unscaled(value: int, places: int) -> str:
+    return f"{Decimal(value).scaleb(-places):.{places}f}"
+
+
+def _check_string(field: Field, value: Any) -> Any:
+    text = value.value if isinstance(value, enum.Enum) else value
+    if CONTROL.search(text):
+        raise PydanticCustomError("characters", "String should not contain control characters")
+    if len(text) > field.max_length:
+        raise PydanticCustomError("string_too_long", f"String should have at most {field.max_length} characters")
+    if field.unique and len(field.unique_key(text) or b"") > UNIQUE_BYTES:
+        raise PydanticCustomError("string_too_long", f"A unique value should have at most {UNIQUE_BYTES} bytes")
+    return value
+
+
+def _check_integer(_: Field, value: int) -> int:
+    if not -INT64 <= value < INT64:
+        raise PydanticCustomError("out_of_range", "Integer should fit in 64 bits")
+    return value
+
+
+def _check_float(_: Field, value: float) -> float:
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite_number", "Number should be finite")
+    return value
+
+
+def _check_decimal(field: Field, value: Decimal) -> Decimal:
+    if not value.is_finite() or value.adjusted() + field.places >= 18:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - field.places} digits before the point")
+    if value != round(value, field.places):
+        raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
+    return value
+
+
+def _check_datetime(_: Field, value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise PydanticCustomError("timezone", "Datetime should have a time zone, for example a final Z")
+    if not 1000 < value.year < 9999:
+        raise PydanticCustomError("out_of_range", "Datetime should lie between the years 1001 and 9998")
+    value = value.astimezone(UTC)
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def _check_date(_: Field, value: date) -> date:
+    if value.year < 1000:
+        raise PydanticCustomError("out_of_range", "Date should lie between the years 1000 and 9999")
+    return value
+
+
+_CHECKS: dict[Kind, Any] = {
+    "string": _check_string,
+    "integer": _check_integer,
+    "float": _check_float,
+    "boolean": lambda _, value: value,
+    "decimal": _check_decimal,
+    "datetime": _check_datetime,
+    "date": _check_date,
+}
+_KINDS: dict[type, Kind] = {
+    str: "string",
+    EmailStr: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "float",
+    Decimal: "decimal",
+    datetime: "datetime",
+    date: "date",
+}
+
+
+class Unsupported(Exception):  # noqa: N818 - becomes a DeclarationError that names class and field
+    """The annotation cannot be stored; the message says what to write instead."""
+
+
+def field_of(name: str, info: FieldInfo) -> Field:
+    """The field that an annotation declares. Raises Unsupported with the fix."""
+    bare, hints, nullable, many = _unwrap(info.annotation, list(info.metadata))
+    found: dict[type, Any] = {type(hint): hint for hint in hints}
+    kind, choices = _kind(bare)
+    field = Field(
+        name=name,
+        column=found[Column].name if Column in found else name,
+        kind=kind,
+        many=many,
+        nullable=nullable,
+        required=info.is_required(),
+        secret=_secret(bare),
+        text=Text in found,
+        keyword=Keyword in found or bool(choices),
+        unique=Unique in found,
+        email=bare is EmailStr,
+        guarded=Guarded in found,
+        max_length=_max_length(hints, Keyword in found or bool(choices)),
+        places=found[Places].digits if Places in found else -1,
+        choices=choices,
+    )
+    _refuse_nonsense(field)
+    field = replace(field, places=max(field.places, 0))
+    if info.is_required():
+        return field
+    return replace(field, default=field.encode(info.get_default(call_default_factory=True)))  # type: ignore[call-arg]
+
+
+def _unwrap(annotation: Any, hints: list[Any]) -> tuple[Any, list[Any], bool, bool]:
+    """Strips Annotated, `| None` and list[…] in that order."""
+    nullable = many = False
+    while True:
+        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+        if origin is typing.Annotated:
+            annotation, hints = args[0], [*hints, *args[1:]]
+        elif origin in (typing.Union, types.UnionType):
+            rest = [arg for arg in args if arg is not type(None)]
+            if len(rest) != 1 or len(rest) == len(args):
+                raise Unsupported("a union is only supported as `X | None`")
+            annotation, nullable = rest[0], True
+        elif origin is list and not many:
+            annotation, many = args[0], True
+        else:
+            return annotation, hints, nullable, many
+
+
+def _kind(bare: Any) -> tuple[Kind, tuple[str, ...]]:
+    if typing.get_origin(bare) is Literal:
+        choices = typing.get_args(bare)
+    elif isinstance(bare, type) and issubclass(bare, enum.Enum):
+        choices = tuple(member.value for member in bare)
+    elif isinstance(bare, type) and issubclass(bare, Secret):
+        return "string", ()
+    elif bare in _KINDS:
+        return _KINDS[bare], ()
+    else:
+        supported = "str, EmailStr, int, float, bool, date, datetime, Decimal, Literal, Enum, Secret, Password, or a list of these"
+        raise Unsupported(f"{getattr(bare, '__name__', bare)} cannot be stored; use {supported}")
+    if not all(isinstance(choice, str) for choice in choices):
+        raise Unsupported("the choices of a Literal or Enum must be strings")
+    return "string", choices
+
+
+def _secret(bare: Any) -> Literal["", "secret", "password"]:
+    if not (isinstance(bare, type) and issubclass(bare, Secret)):
+        return ""
+    return "password" if issubclass(bare, Password) else "secret"
+
+
+def _max_length(hints: list[Any], keyword: bool) -> int:
+    limit = KEYWORD_LENGTH if keyword else TEXT_LENGTH
+    return min([limit, *(hint.max_length for hint in hints if getattr(hint, "max_length", None) is not None)])
+
+
+def _refuse_nonsense(field: Field) -> None:
+    if field.kind == "decimal" and not 0 <= field.places <= 9:
+        raise Unsupported("a Decimal needs Places(0) to Places(9): Annotated[Decimal, Places(2)]")
+    if field.kind != "decimal" and field.places != -1:
+        raise Unsupported("Places belongs to a Decimal")
+    if field.kind != "string" and (field.text or field.keyword):
+        raise Unsupported("Text and Keyword belong to strings; other kinds are filtered and sorted by themselves")
+    if field.secret and (field.text or field.keyword or field.unique or field.guarded or field.many or field.nullable):
+        raise Unsupported("a secret cannot be searched, unique, guarded, a list or optional; take that hint away")
+    if field.unique and (field.many or field.kind in ("float", "boolean")):
+        raise Unsupported("Unique belongs to a string, an integer, a decimal, a date or a datetime")
+    if field.guarded and field.required:
+        raise Unsupported("a Guarded field needs a default, since no client can give its value")

@@ -1,0 +1,81 @@
+"""The event log's port: topics of messages, in order per key, read by groups.
+
+Adapters translate their driver's errors into `twofold.errors`; they never retry and never reconnect in a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a topic holds. `partition` and `offset` are set on messages that were polled."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    partition: int = -1
+    offset: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One partition as a group sees it: the first offset still there, the group's committed one, the next one written."""
+
+    partition: int
+    begin: int
+    committed: int | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        return self.end - max(self.begin, self.committed or 0)
+
+
+class Subscription(Protocol):
+    """One member of a group. Used by one thread, but for `close`."""
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        """Up to `limit` messages, in order per partition; waits up to `timeout` seconds for the first.
+
+        A new group starts at the log's beginning. `limit=0` keeps the membership alive and returns nothing.
+        Raises NeedsRebuild where the log no longer holds the group's next message.
+        """
+
+    def commit(self, messages: Sequence[Message]) -> None:
+        """These messages are done with: a later member of the group does not get them. What is not committed comes again.
+
+        Messages of partitions that were taken away since the poll are passed over.
+        """
+
+    def close(self) -> None:
+        """Leaves the group. A poll that waits in another thread returns. May be called twice."""
+
+
+class EventLog(Protocol):
+    """Topics. Safe to use from several threads."""
+
+    def create(self, topic: str, partitions: int) -> None:
+        """The topic exists with that many partitions, or Outdated is raised: a changed count would break the order."""
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
+        """Per message, None once it is durable, else why it may not be.
+
+        Messages of one key are stored in the order given; behind one that failed, none of its key is stored.
+        Returns only when every message has its answer. Raises Outdated for a topic that is not there.
+        """
+
+    def subscribe(self, topic: str, group: str) -> Subscription:
+        """A member of `group`; groups are independent of each other."""
+
+    def positions(self, topic: str, group: str) -> list[Position]:
+        """Each partition's state for a group; Outdated for a topic that is not there."""
+
+    def check(self) -> str:
+        """One line on the engine and its version. Raises Unavailable where it does not answer."""
+
+    def close(self) -> None:
+        """Frees everything. May be called twice."""

@@ -1,0 +1,89 @@
+"""The one thing that travels: a CloudEvents 1.0 record in Kafka's binary mode.
+
+Key = id of the aggregate. Value = its full public state after the change (JSON), or null for a delete.
+Headers = `ce_…` attributes. Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from twofold.log.port import Message
+
+MAX_VALUE = 512 * 1024
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_CONTENT_TYPE = b"application/json"
+
+
+class Unreadable(Exception):  # noqa: N818 - a verdict on a message, handled by the projector
+    """The message is not a record of ours; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One change of one aggregate.
+
+    `event_id` is a UUIDv7, `type` e.g. `users.created`, `version` 1, 2, 3, … without a gap per key, `time` RFC 3339
+    in UTC, `value` UTF-8 JSON (None for a delete), `args` the JSON of a domain command's public arguments.
+    """
+
+    key: str
+    version: int
+    type: str
+    event_id: str
+    time: str
+    value: bytes | None
+    args: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.value is None
+
+    def to_message(self) -> Message:
+        resource, _, _ = self.type.rpartition(".")
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.event_id.encode()),
+            ("ce_source", f"/{resource}".encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_subject", self.key.encode()),
+            ("ce_time", self.time.encode()),
+            ("ce_sequence", str(self.version).encode()),
+            ("content-type", _CONTENT_TYPE),
+        ]
+        if self.args is not None:
+            headers.append(("ce_args", self.args.encode()))
+        if self.traceparent is not None:
+            headers.append(("traceparent", self.traceparent.encode()))
+        return Message(self.key.encode(), self.value, tuple(headers))
+
+    @staticmethod
+    def from_message(message: Message) -> Record:
+        """The record in a message. Raises Unreadable for anything that twofold did not write."""
+        headers = {name: value for name, value in message.headers if value is not None}
+        try:
+            texts = {name: value.decode() for name, value in headers.items()}
+            key = (message.key or b"").decode()
+        except UnicodeDecodeError:
+            raise Unreadable("the key or a header is not UTF-8") from None
+        missing = [name for name in ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence") if name not in texts]
+        if missing:
+            raise Unreadable(f"header {missing[0]} is missing: not a CloudEvents record in binary mode")
+        if not UUID.fullmatch(key):
+            raise Unreadable("the key is not the id of an aggregate (a UUID in lower case)")
+        if not re.fullmatch(r"[1-9][0-9]{0,17}", texts["ce_sequence"]):
+            raise Unreadable("ce_sequence is not a version (a positive integer)")
+        if (message.value is None) != texts["ce_type"].endswith(".deleted"):
+            raise Unreadable("a null value goes with a ce_type that ends in .deleted, and only with it")
+        return Record(
+            key=key,
+            version=int(texts["ce_sequence"]),
+            type=texts["ce_type"],
+            event_id=texts["ce_id"],
+            time=texts["ce_time"],
+            value=message.value,
+            args=texts.get("ce_args"),
+            traceparent=texts.get("traceparent"),
+        )

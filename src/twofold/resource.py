@@ -1,0 +1,255 @@
+"""Declaring a resource: a Pydantic class whose annotations say how each field is stored and searched."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
+
+from twofold.errors import DeclarationError
+from twofold.fields import Field, Json, Secret, Unsupported, field_of
+
+FREE = ("create", "replace", "patch", "delete")
+RESERVED = frozenset(
+    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields fuzzy "
+    "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command".split()
+)
+RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "metrics", "problems", "capabilities"})
+RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease"})
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command may know beside its state and arguments: the time, a new id, who asks."""
+
+    now: datetime
+    new_id: Callable[[], str]
+    principal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A domain command: `POST /{resource}/{id}/{name}` with `arguments` as the body."""
+
+    name: str
+    event: str
+    arguments: type[BaseModel]
+    secret_arguments: frozenset[str]
+    takes_context: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Everything that follows from a resource's class; what stores, services and documents are made of."""
+
+    name: str
+    table: str
+    topic: str
+    group: str
+    index: str
+    partitions: int
+    fields: tuple[Field, ...]
+    free: frozenset[str]
+    commands: Mapping[str, CommandSpec]
+    cls: type[Resource]
+    state: type[Resource]
+
+    @property
+    def public(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if not field.secret)
+
+    @property
+    def secrets(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if field.secret)
+
+    @property
+    def uniques(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if field.unique)
+
+    @property
+    def guarded(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if field.guarded)
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.topic}.dlq"
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+    def encode(self, instance: BaseModel) -> dict[str, Json]:
+        """The public state of an instance, as JSON."""
+        values = instance.__dict__
+        return {field.name: field.encode(values[field.name]) for field in self.public}
+
+
+class Resource(BaseModel):
+    """Base of all resources.
+
+    Class arguments: `name` (of the URL; the rest derives from it), `table`, `topic`, `group`, `index`,
+    `partitions` (of the topic, 4) and `commands`, which of create, replace, patch, delete are served.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    declaration: ClassVar[Declaration]
+    _checks: ClassVar[Mapping[str, Field]] = {}
+
+    def __init_subclass__(cls, **_options: Any) -> None:
+        super().__init_subclass__()  # the options are for the hook below, which runs when the fields are known
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        if not options.pop("derived", False):
+            cls.declaration = _declare(cls, **options)
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls._checks.get(info.field_name or "")
+        return field.checked(value) if field else value
+
+
+class App:
+    """The resources that are served together."""
+
+    def __init__(self, *resources: type[Resource]) -> None:
+        if not resources:
+            raise DeclarationError("App() needs at least one resource: App(User)")
+        self.resources = {cls.declaration.name: cls.declaration for cls in resources}
+        for what in ("name", "table", "topic", "group", "index"):
+            _refuse_shared(what, [cls.declaration for cls in resources])
+
+    def __iter__(self) -> typing.Iterator[Declaration]:
+        return iter(self.resources.values())
+
+
+def command(*, event: str | None = None) -> Callable[[F], F]:
+    """Makes a method a command: pure, from state and arguments to the new state.
+
+    `event` is the last part of the event's type (`users.deactivated`); the method's name by default.
+    A method named create, replace, patch or delete takes the place of the free command of that name.
+    """
+
+    def mark(method: F) -> F:
+        method.__twofold_event__ = event or method.__name__  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def _declare(
+    cls: type[Resource],
+    name: str | None = None,
+    table: str | None = None,
+    topic: str | None = None,
+    group: str | None = None,
+    index: str | None = None,
+    partitions: int = 4,
+    commands: Iterable[str] = FREE,
+) -> Declaration:
+    name = name or ""
+    _check_names(cls, name, table, partitions, commands)
+    fields = tuple(_field(cls, field_name) for field_name in cls.model_fields)
+    _refuse_shared_columns(cls, fields)
+    cls._checks = {field.name: field for field in fields}
+    hidden: dict[str, Any] = {field.name: (Secret | None, None) for field in fields if field.secret}
+    state = create_model(f"{cls.__name__}State", __base__=cls, __cls_kwargs__={"derived": True}, **hidden)
+    return Declaration(
+        name=name,
+        table=table or name.replace("-", "_"),
+        topic=topic or f"{name}-topic",
+        group=group or f"{name}-group",
+        index=index or name,
+        partitions=partitions,
+        fields=fields,
+        free=frozenset(commands),
+        commands=_commands(cls),
+        cls=cls,
+        state=state,
+    )
+
+
+def _check_names(cls: type, name: str, table: str | None, partitions: int, commands: Iterable[str]) -> None:
+    if not _RESOURCE.fullmatch(name) or name in RESERVED_RESOURCES:
+        fix = f'class {cls.__name__}(Resource, name="things"): lower-case letters, digits and -'
+        raise DeclarationError(f"{cls.__name__}: the name {name!r} cannot be used; write {fix}")
+    if table is not None and (not _IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES):
+        raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; choose lower-case letters, digits and _")
+    if not 1 <= partitions <= 1000:
+        raise DeclarationError(f"{cls.__name__}: partitions={partitions} cannot be used; choose 1 to 1000")
+    for unknown in set(commands) - set(FREE):
+        raise DeclarationError(f"{cls.__name__}: commands= names {unknown!r}; it takes {', '.join(FREE)}")
+
+
+def _field(cls: type[Resource], name: str) -> Field:
+    if name in RESERVED or not _IDENTIFIER.fullmatch(name):
+        fix = f'rename it, and keep the column with Column("{name}")' if name in RESERVED else "use lower-case letters, digits and _"
+        raise DeclarationError(f"{cls.__name__}.{name}: the name is used by queries or the runtime; {fix}")
+    try:
+        field = field_of(name, cls.model_fields[name])
+    except Unsupported as reason:
+        raise DeclarationError(f"{cls.__name__}.{name}: {reason}") from None
+    if not _IDENTIFIER.fullmatch(field.column):
+        raise DeclarationError(f"{cls.__name__}.{name}: Column({field.column!r}) should have lower-case letters, digits and _")
+    return field
+
+
+def _refuse_shared_columns(cls: type, fields: tuple[Field, ...]) -> None:
+    columns = ["id", "version", "created_at", "updated_at"]
+    for field in fields:
+        for column in (field.column, *([field.key_column] if field.unique else [])):
+            if column in columns:
+                raise DeclarationError(f'{cls.__name__}.{field.name}: the column {column!r} is used twice; give it Column("…")')
+            columns.append(column)
+
+
+def _refuse_shared(what: str, declarations: list[Declaration]) -> None:
+    owners: dict[str, str] = {}
+    for declaration in declarations:
+        value, owner = getattr(declaration, what), declaration.cls.__name__
+        if value in owners:
+            raise DeclarationError(f"{owner}: {what}={value!r} is {owners[value]}'s too; give one of them another")
+        owners[value] = owner
+
+
+def _commands(cls: type[Resource]) -> dict[str, CommandSpec]:
+    marked = {name: method for name, method in inspect.getmembers(cls, inspect.isfunction) if hasattr(method, "__twofold_event__")}
+    return {name: _command(cls, name, method) for name, method in marked.items()}
+
+
+def _command(cls: type[Resource], name: str, method: Any) -> CommandSpec:
+    where = f"{cls.__name__}.{name}"
+    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE):
+        raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime; rename the command")
+    if inspect.iscoroutinefunction(method):
+        raise DeclarationError(f"{where}: a command is a plain function; write def, not async def")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", method.__twofold_event__):
+        raise DeclarationError(f"{where}: event={method.__twofold_event__!r} should have lower-case letters, digits, _ and -")
+    hints = _hints(where, method)
+    parameters = dict(list(inspect.signature(method).parameters.items())[1:])
+    arguments = {key: value for key, value in parameters.items() if key != "ctx" and name not in FREE}
+    for parameter in arguments.values():
+        if parameter.name not in hints or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise DeclarationError(f"{where}: the parameter {parameter.name!r} needs an annotation, for example {parameter.name}: str")
+    definitions: dict[str, Any] = {
+        key: (hints[key], ... if value.default is value.empty else value.default) for key, value in arguments.items()
+    }
+    model = create_model(f"{cls.__name__}_{name}", __config__=ConfigDict(extra="forbid"), **definitions)
+    secret = frozenset(key for key in definitions if isinstance(hints[key], type) and issubclass(hints[key], Secret))
+    return CommandSpec(name, method.__twofold_event__, model, secret, "ctx" in parameters)
+
+
+def _hints(where: str, method: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(method, include_extras=True, localns={"Self": Any})
+    except NameError as error:
+        raise DeclarationError(f"{where}: {error}; import the name at the top of the module") from None

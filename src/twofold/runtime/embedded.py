@@ -1,0 +1,132 @@
+"""SQLite files as twofold uses them: one writing connection, which alone checkpoints, and readers that cannot write.
+
+SQLite 3.7.0 to 3.51.2 can corrupt a write-ahead log that two connections reset (sqlite.org/wal.html, "WAL reset bug");
+with one connection that writes, and one process (`lock_folder`), that cannot happen. `synchronous=FULL` makes a
+commit durable; BEGIN IMMEDIATE, because a read lock that wants to become a write lock fails at once where another wrote.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from twofold.errors import Contended, Rejected, SettingsError, Taken, Unavailable
+
+BUSY_SECONDS = 5.0
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode: transactions are begun and ended by whoever uses it."""
+    mode = "ro" if readonly else "rwc"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+    if readonly:
+        connection.execute("PRAGMA query_only=1")
+    else:
+        os.chmod(path, 0o600)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA journal_size_limit=67108864")
+    connection.execute(f"PRAGMA wal_autocheckpoint={0 if readonly else 1000}")
+    return connection
+
+
+class Embedded:
+    """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on the thread's own connection."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
+        self._lock = threading.Lock()
+        self._closed = False
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        with translated():
+            self._writer = connect(path)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction, or none of it."""
+        with self._lock, translated():
+            self._refuse_closed()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A consistent view: all statements inside see the same commit."""
+        with translated():
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for connection in [*self._readers, self._writer]:
+                    connection.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        self._refuse_closed()
+        if not hasattr(self._local, "connection"):
+            self._local.connection = connect(self.path, readonly=True)
+            self._readers.append(self._local.connection)
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise Unavailable(f"{self.path.name} is closed")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns sqlite3's errors into twofold's, by class and error code."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise (Taken() if "UNIQUE" in str(error) else Rejected(str(error))) from error
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Contended(str(error)) from error
+        if code in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
+            raise Rejected(str(error)) from error
+        raise Unavailable(str(error)) from error
+    except (sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
+        raise Rejected(str(error)) from error
+    except sqlite3.ProgrammingError as error:
+        raise (Unavailable if "closed" in str(error) else Rejected)(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(str(error)) from error
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Takes the data folder for this process, until the returned file is closed. Raises SettingsError if it is taken."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise SettingsError(
+            f"The data folder {folder} is in use by another twofold process. SQLite serves one process: "
+            "stop the other one, send requests to it, or choose another folder with TWOFOLD_DATA."
+        ) from None
+    return file
