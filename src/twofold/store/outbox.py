@@ -1,0 +1,133 @@
+"""The outbox in SQL: pending rows, never a cursor; removed by their ids, never by a range.
+
+Ids are given at insert and become visible at commit, so a low id may appear after higher ones were removed. What bounds the
+cost of an empty poll while old snapshots keep deleted rows from being purged is a *floor*: a full scan every 10 s notes the
+smallest pending id, and polls start at the youngest note that is older than any transaction of a writer can be.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+
+from twofold.errors import Taken
+from twofold.record import Record
+from twofold.resource import App
+from twofold.store.engine import Database
+from twofold.store.port import RECEIPT_HOURS, UNIT_HOURS
+from twofold.store.tables import Tables
+
+SCAN_SECONDS = 10.0
+LONGEST_UNIT = 60.0  # seconds; MySQL ends idle sessions at wait_timeout, and a unit's own statements are far shorter
+COUNT_CAP = 100_000
+PURGE_ROWS = 1000
+DELETE_IDS = 1000
+
+
+class SqlOutbox:
+    """The outbox of a write store in SQLite or MySQL."""
+
+    def __init__(self, app: App, database: Database) -> None:
+        self._database = database
+        self._tables = Tables(app)
+        self._floor = 0
+        self._highest = 0
+        self._scans: deque[tuple[float, int]] = deque()
+
+    def lead(self, holder: str, seconds: float) -> bool:
+        lease = self._tables.lease
+        now, until = text(self._database.now()), text(self._database.now(seconds))
+        renew = update(lease).where(lease.c.name == "relay", (lease.c.holder == holder) | (lease.c.expires_at < now))
+        try:
+            with self._database.write() as connection:
+                led = connection.execute(renew.values(holder=holder, expires_at=until)).rowcount == 1
+                if not led and connection.execute(select(lease.c.name).where(lease.c.name == "relay")).first() is None:
+                    connection.execute(insert(lease).values(name="relay", holder=holder, expires_at=until))
+                    led = True
+                self._database.commit(connection)
+                return led
+        except Taken:  # another relay took the first lease in the same moment
+            return False
+
+    def resign(self, holder: str) -> None:
+        lease = self._tables.lease
+        with self._database.write() as connection:
+            connection.execute(delete(lease).where(lease.c.name == "relay", lease.c.holder == holder))
+            self._database.commit(connection)
+
+    def pending(self, limit: int) -> list[tuple[int, str, Record]]:
+        scan = not self._scans or time.monotonic() - self._scans[-1][0] > SCAN_SECONDS
+        with self._database.read() as connection:
+            rows = self._rows(connection, 0 if scan else self._floor, limit)
+        if scan:
+            self._note(rows[0][0] if rows else self._highest + 1)
+        if rows:
+            self._highest = max(self._highest, rows[-1][0])
+        return [(row.id, row.resource, _record(row)) for row in rows]
+
+    def _rows(self, connection: Connection, floor: int, limit: int) -> Sequence[Row[Any]]:
+        outbox = self._tables.outbox
+        query = select(outbox).where(outbox.c.id >= floor).order_by(outbox.c.id).limit(limit)
+        return connection.execute(query.with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")).all()
+
+    def _note(self, smallest: int) -> None:
+        now = time.monotonic()
+        self._scans.append((now, smallest))
+        while self._scans and now - self._scans[0][0] > LONGEST_UNIT:
+            self._floor = self._scans.popleft()[1]
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """With the hint, because an outbox is nearly always empty: its statistics make the optimizer scan, and wait for open writers."""
+        outbox = self._tables.outbox
+        statement = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+        statement = statement.prefix_with("/*+ INDEX(outbox PRIMARY) */", dialect="mysql")
+        with self._database.write() as connection:
+            for start in range(0, len(ids), DELETE_IDS):
+                connection.execute(statement, {"ids": list(ids[start : start + DELETE_IDS])})
+            self._database.commit(connection)
+
+    def backlog(self) -> tuple[int, float]:
+        outbox = self._tables.outbox
+        with self._database.read() as connection:
+            some = select(outbox.c.id).limit(COUNT_CAP).subquery()
+            count = connection.scalar(select(func.count()).select_from(some)) or 0
+            oldest = connection.scalar(select(outbox.c.time).order_by(outbox.c.id).limit(1))
+        age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
+        return count, max(age, 0.0)
+
+    def purge(self) -> None:
+        unit, receipt = self._tables.unit, self._tables.receipt
+        old_unit = _uuid7_floor(datetime.now(UTC) - timedelta(hours=UNIT_HOURS))
+        old_receipt = text(self._database.now(-3600 * RECEIPT_HOURS))
+        with self._database.write() as connection:
+            units = connection.scalars(select(unit.c.id).where(unit.c.id < old_unit).order_by(unit.c.id).limit(PURGE_ROWS)).all()
+            keys = connection.scalars(select(receipt.c.key).where(receipt.c.created_at < old_receipt).limit(PURGE_ROWS)).all()
+            if units:
+                connection.execute(delete(unit).where(unit.c.id.in_(units)))
+            if keys:
+                connection.execute(delete(receipt).where(receipt.c.key.in_(keys)))
+            self._database.commit(connection)
+
+
+def _uuid7_floor(when: datetime) -> str:
+    """What every UUIDv7 made since then is greater than: its first 48 bits are milliseconds (RFC 9562, section 5.7)."""
+    stamp = int(when.timestamp() * 1000)
+    return f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}"
+
+
+def _record(row: Row[Any]) -> Record:
+    return Record(
+        key=row.key,
+        version=row.version,
+        type=row.type,
+        event_id=row.event_id,
+        time=row.time,
+        value=None if row.value is None else row.value.encode(),
+        args=row.args,
+        traceparent=row.traceparent,
+    )

@@ -1,0 +1,150 @@
+"""The write store's ports: units of work, and the outbox that they fill.
+
+Adapters translate their driver's errors into `twofold.errors`; they never retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from twofold.record import Record
+from twofold.resource import Declaration
+
+RECEIPT_HOURS = 24
+UNIT_HOURS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A live aggregate: its public state (JSON by field name), version and RFC 3339 times. Secrets are never loaded."""
+
+    id: str
+    version: int
+    state: Mapping[str, Any]
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none)."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A command that was done under an Idempotency-Key; `fingerprint` is a SHA-256 of what was asked."""
+
+    key: str
+    fingerprint: bytes
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the ids asked for: `rows` are locked by this unit, `busy` by somebody else, `deleted` are tombstones.
+
+    Ids in none of the three do not exist.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    busy: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a unit changes in one resource. `secrets` are by id, then field; a row without an entry keeps its secrets."""
+
+    deletes: list[tuple[str, int, str]] = field(default_factory=list)  # id, version, time
+    updates: list[Row] = field(default_factory=list)
+    inserts: list[Row] = field(default_factory=list)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a commit of unknown outcome is looked up by: the unit's id, its connection's number, its begin (monotonic seconds)."""
+
+    unit: str
+    connection: int = 0
+    since: float = 0.0
+
+
+class Unit(Protocol):
+    """One transaction. Nothing of it remains unless `commit` returns, or `WriteStore.settle` says it does."""
+
+    doubt: Doubt
+
+    def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
+        """Locks the rows that it returns, and waits for none."""
+
+    def taken(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """Which unique values of the field `name` are taken, and by which id. Locks nothing; the unique index decides."""
+
+    def receipts(self, keys: Sequence[str]) -> dict[str, Receipt]:
+        """The receipts that exist. Locks nothing."""
+
+    def save(self, resource: Declaration, writes: Writes) -> None:
+        """Deletes (leaving tombstones), updates, inserts, in this order. Raises Taken or Rejected."""
+
+    def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
+        """Puts records into the outbox, in the order given, and receipts beside them."""
+
+    def commit(self) -> None:
+        """Durable when it returns. OutcomeUnknown where the connection is lost meanwhile."""
+
+
+class WriteStore(Protocol):
+    """Units, and what may be asked without one. `unit` is used by one thread at a time."""
+
+    def unit(self) -> AbstractContextManager[Unit]:
+        """A new unit; leaving it without commit rolls it back."""
+
+    def settle(self, doubt: Doubt) -> bool:
+        """Whether a doubtful unit is done. Ends its connection, and waits until the answer cannot change.
+
+        Raises Unavailable where the answer cannot be had.
+        """
+
+    def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
+        """A cheap look without locks: the names of unique fields whose value is taken, and the receipts that exist."""
+
+    def count(self, resource: Declaration) -> int:
+        """How many live rows there are."""
+
+    def check(self) -> list[tuple[bool, str]]:
+        """Findings on engine, version and durable settings, each good or bad. Raises Unavailable where it does not answer."""
+
+    def close(self) -> None:
+        """Frees everything. May be called twice."""
+
+
+class Outbox(Protocol):
+    """Records that are committed and not yet in the log. Used by the relay that leads."""
+
+    def lead(self, holder: str, seconds: float) -> bool:
+        """Takes or renews the lease by the store's clock; False while another holds it."""
+
+    def resign(self, holder: str) -> None:
+        """Gives the lease back."""
+
+    def pending(self, limit: int) -> list[tuple[int, str, Record]]:
+        """(row id, resource, record) of committed rows that were not removed, in order per key. A row that commits late, with a
+        lower id than rows already removed, is among them.
+        """
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Removes exactly these rows, however many others commit meanwhile, and waits for no open transaction."""
+
+    def backlog(self) -> tuple[int, float]:
+        """How many records are pending (counted up to 100,000), and the age of the oldest in seconds."""
+
+    def purge(self) -> None:
+        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call."""

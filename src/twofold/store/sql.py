@@ -1,0 +1,258 @@
+"""The write store on SQLAlchemy Core: a unit is one transaction of a constant number of statements.
+
+In a unit of one resource: rows under lock, the missing among them, one look-up per unique field, receipts, the unit's own
+row, then deletes, tombstones, updates, inserts, outbox, receipts. What a batch does not need is not sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import uuid_utils
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, null, select, union_all
+from sqlalchemy.exc import DBAPIError
+
+from twofold.errors import Contended, Taken, Unavailable
+from twofold.fields import timestamp
+from twofold.record import Record
+from twofold.resource import App, Declaration
+from twofold.store.engine import Database
+from twofold.store.port import Doubt, Loaded, Receipt, Reply, Row, Writes
+from twofold.store.tables import Tables
+
+SETTLE_SECONDS = 10.0
+
+
+class SqlUnit:
+    """One transaction on an open connection."""
+
+    def __init__(self, database: Database, tables: Tables, connection: Connection) -> None:
+        self._database = database
+        self._tables = tables
+        self._connection = connection
+        self.doubt = Doubt(str(uuid_utils.uuid7()), database.connection_id(connection), time.monotonic())
+        self._begun = False
+
+    def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
+        if not ids:
+            return Loaded()
+        table = self._tables.resources[resource.name]
+        columns = [table.c.id, table.c.version, *(table.c[f.column] for f in resource.public), table.c.created_at, table.c.updated_at]
+        query = select(*columns).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update(skip_locked=True)
+        rows = {row[0]: _row(resource, row) for row in self._connection.execute(query)}
+        missing = [id_ for id_ in ids if id_ not in rows]
+        busy, deleted = self._missing(resource, missing) if missing else (set(), set())
+        return Loaded(rows, frozenset(busy), frozenset(deleted))
+
+    def _missing(self, resource: Declaration, ids: Sequence[str]) -> tuple[set[str], set[str]]:
+        table, tombstone = self._tables.resources[resource.name], self._tables.tombstone
+        alive = select(table.c.id, null()).where(table.c.id.in_(ids))
+        dead = select(tombstone.c.id, literal(1)).where(tombstone.c.resource == resource.name, tombstone.c.id.in_(ids))
+        found = self._connection.execute(union_all(alive, dead)).all()
+        return {id_ for id_, gone in found if not gone}, {id_ for id_, gone in found if gone}
+
+    def taken(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        return _taken(self._connection, self._tables, resource, name, keys)
+
+    def receipts(self, keys: Sequence[str]) -> dict[str, Receipt]:
+        return _receipts(self._connection, self._tables, keys)
+
+    def save(self, resource: Declaration, writes: Writes) -> None:
+        self._begin()
+        table = self._tables.resources[resource.name]
+        with self._unique(resource):
+            if writes.deletes:
+                self._connection.execute(delete(table).where(table.c.id.in_([id_ for id_, _, _ in writes.deletes])))
+                graves = [{"resource": resource.name, "id": i, "version": v, "deleted_at": t} for i, v, t in writes.deletes]
+                self._connection.execute(insert(self._tables.tombstone), graves)
+            self._update(resource, writes)
+            if writes.inserts:
+                rows = [{**_columns(resource, row), **_secrets(resource, writes.secrets.get(row.id, {}))} for row in writes.inserts]
+                self._connection.execute(insert(table), rows)
+
+    def _update(self, resource: Declaration, writes: Writes) -> None:
+        """Rows that change secrets too have more columns, hence a statement of their own."""
+        table = self._tables.resources[resource.name]
+        groups: dict[tuple[str, ...], list[list[Any]]] = {}
+        for row in writes.updates:
+            values = _columns(resource, row) | {
+                resource.field(name).column: value for name, value in writes.secrets.get(row.id, {}).items()
+            }
+            del values["created_at"]
+            groups.setdefault(tuple(values), []).append(list(values.values()))
+        for columns, rows in groups.items():
+            self._database.update_many(self._connection, table, columns, rows)
+
+    def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
+        self._begin()
+        if rows := [_outbox(resource, record) for resource, record in records]:
+            self._connection.execute(insert(self._tables.outbox), rows)
+        if rows := [_receipt(receipt) for receipt in sorted(receipts, key=lambda receipt: receipt.key)]:
+            self._connection.execute(insert(self._tables.receipt), rows)
+
+    def commit(self) -> None:
+        self._database.commit(self._connection)
+
+    def _begin(self) -> None:
+        """The row by which `settle` knows that this unit is done."""
+        if not self._begun:
+            self._connection.execute(insert(self._tables.unit), {"id": self.doubt.unit})
+            self._begun = True
+
+    @contextmanager
+    def _unique(self, resource: Declaration) -> Iterator[None]:
+        """Names the field whose unique value was taken, where the engine says which index it was."""
+        try:
+            with self._database.translated():
+                yield
+        except Taken as error:
+            message = str(error.__cause__.orig if isinstance(error.__cause__, DBAPIError) else error.__cause__)
+            named = [field.name for field in resource.uniques if field.key_column in message]
+            raise Taken(named[0] if named else "") from error
+
+
+class SqlStore:
+    """A write store in SQLite or MySQL."""
+
+    def __init__(self, app: App, database: Database) -> None:
+        self._database = database
+        self._tables = Tables(app)
+
+    @contextmanager
+    def unit(self) -> Iterator[SqlUnit]:
+        with self._database.write() as connection:
+            yield SqlUnit(self._database, self._tables, connection)
+
+    def settle(self, doubt: Doubt) -> bool:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                return self._settled(doubt)
+            except Contended as error:  # the in-doubt transaction is still there
+                if time.monotonic() > deadline:
+                    raise Unavailable("The outcome of a commit could not be had.") from error
+
+    def _settled(self, doubt: Doubt) -> bool:
+        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early."""
+        unit = self._tables.unit
+        with self._database.write() as connection:
+            if doubt.connection:
+                self._kill(connection, doubt)
+            found = connection.execute(select(unit.c.id).where(unit.c.id == doubt.unit).with_for_update()).first()
+            return found is not None
+
+    def _kill(self, connection: Connection, doubt: Doubt) -> None:
+        """Ends the connection that sent the commit, unless the server restarted: its numbers then belong to others."""
+        uptime = int(connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Uptime'").one()[1])
+        if uptime <= time.monotonic() - doubt.since or doubt.connection == self._database.connection_id(connection):
+            return
+        try:
+            connection.exec_driver_sql(f"KILL CONNECTION {doubt.connection}")
+        except DBAPIError as error:
+            if error.orig is None or error.orig.args[0] != 1094:  # 1094: no such connection, which is as good
+                raise
+
+    def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
+        with self._database.read() as connection:
+            taken = {name for name, key in values.items() if _taken(connection, self._tables, resource, name, [key])}
+            return taken, _receipts(connection, self._tables, receipts)
+
+    def count(self, resource: Declaration) -> int:
+        with self._database.read() as connection:
+            return connection.scalar(select(func.count()).select_from(self._tables.resources[resource.name])) or 0
+
+    def check(self) -> list[tuple[bool, str]]:
+        with self._database.read() as connection:
+            return _mysql_findings(connection) if self._database.mysql else _sqlite_findings(connection)
+
+    def close(self) -> None:
+        self._database.dispose()
+
+
+def _row(resource: Declaration, values: Sequence[Any]) -> Row:
+    names = [field.name for field in resource.public]
+    return Row(values[0], values[1], dict(zip(names, values[2:-2], strict=True)), values[-2], values[-1])
+
+
+def _columns(resource: Declaration, row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {"id": row.id, "version": row.version}
+    for field in resource.public:
+        value = row.state[field.name]
+        values[field.column] = value
+        if field.unique:
+            values[field.key_column] = field.unique_key(value)
+    values["created_at"], values["updated_at"] = row.created_at, row.updated_at
+    return values
+
+
+def _secrets(resource: Declaration, given: Mapping[str, str]) -> dict[str, str]:
+    return {field.column: given[field.name] for field in resource.secrets}
+
+
+def _taken(connection: Connection, tables: Tables, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+    if not keys:
+        return {}
+    table = tables.resources[resource.name]
+    column = table.c[resource.field(name).key_column]
+    found = connection.execute(select(column, table.c.id).where(column.in_(bindparam("keys", list(keys), expanding=True))))
+    return {bytes(key): id_ for key, id_ in found}
+
+
+def _receipts(connection: Connection, tables: Tables, keys: Sequence[str]) -> dict[str, Receipt]:
+    if not keys:
+        return {}
+    table = tables.receipt
+    query = select(table.c.key, table.c.fingerprint, table.c.status, table.c.headers, table.c.body).where(table.c.key.in_(keys))
+    found = connection.execute(query).all()
+    return {
+        key: Receipt(key, bytes(mark), Reply(status, orjson.loads(headers), body.encode())) for key, mark, status, headers, body in found
+    }
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    reply = receipt.reply
+    headers = orjson.dumps(dict(reply.headers)).decode()
+    return {
+        "key": receipt.key,
+        "fingerprint": receipt.fingerprint,
+        "status": reply.status,
+        "headers": headers,
+        "body": reply.body.decode(),
+        "created_at": timestamp(datetime.now(UTC)),
+    }
+
+
+def _outbox(resource: Declaration, record: Record) -> dict[str, Any]:
+    return {
+        "resource": resource.name,
+        "key": record.key,
+        "version": record.version,
+        "type": record.type,
+        "event_id": record.event_id,
+        "time": record.time,
+        "value": None if record.value is None else record.value.decode(),
+        "args": record.args,
+        "traceparent": record.traceparent,
+    }
+
+
+def _sqlite_findings(connection: Connection) -> list[tuple[bool, str]]:
+    version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+    return [(True, f"SQLite {version}: one writing connection, write-ahead log, synchronous=FULL")]
+
+
+def _mysql_findings(connection: Connection) -> list[tuple[bool, str]]:
+    """The version, and what makes a commit durable (MySQL manual, "innodb_flush_log_at_trx_commit", "sync_binlog")."""
+    version, flush, binlog, sync = connection.exec_driver_sql(
+        "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog"
+    ).one()
+    return [
+        (True, f"MySQL {version}"),
+        (flush == 1, f"innodb_flush_log_at_trx_commit is {flush}; 1 makes a commit survive a power loss"),
+        (not binlog or sync == 1, f"sync_binlog is {sync}; 1 keeps the binary log and the tables together"),
+    ]

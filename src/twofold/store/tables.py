@@ -1,0 +1,229 @@
+"""The tables of an app, as SQLAlchemy Core describes them. Values go in and come out as state holds them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TextClause,
+    text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from twofold.errors import DeclarationError
+from twofold.fields import UNIQUE_BYTES, Field, timestamp
+from twofold.resource import App, Declaration
+
+LONGEST_VARCHAR = 500  # characters; longer strings are LONGTEXT, since a MySQL row holds 65,535 bytes
+COLLATION = "utf8mb4_0900_bin"  # byte order, no padding: 'a' and 'a ' differ
+_MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": COLLATION}
+
+
+class Timestamp(TypeDecorator[str]):
+    """RFC 3339 UTC text with milliseconds; DATETIME(3) in MySQL, text in SQLite."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(mysql.DATETIME(fsp=3) if dialect.name == "mysql" else String(24))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value[:-1] if value and dialect.name == "mysql" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if isinstance(value, datetime):
+            return timestamp(value.replace(tzinfo=UTC))
+        return value if value is None or value.endswith("Z") else f"{value}Z"
+
+
+class Day(TypeDecorator[str]):
+    """An ISO date; DATE in MySQL, text in SQLite."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(mysql.DATE() if dialect.name == "mysql" else String(10))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return value.isoformat() if isinstance(value, date) else value
+
+
+class Scaled(TypeDecorator[str]):
+    """A decimal as a scaled 64-bit integer."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def __init__(self, places: int = 0) -> None:
+        super().__init__()
+        self.places = places
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return Field("", "", "decimal", places=self.places).scale(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return Field("", "", "decimal", places=self.places).unscale(value)
+
+
+class JsonList(TypeDecorator[list[Any]]):
+    """A list, as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name == "mysql" else Text())
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[Any] | None:
+        return None if value is None else orjson.loads(value)
+
+
+def long_text() -> TypeEngine[str]:
+    return Text().with_variant(mysql.LONGTEXT(), "mysql")
+
+
+class Tables:
+    """Every table of an app: one per resource, and the runtime's own five."""
+
+    def __init__(self, app: App) -> None:
+        self.metadata = MetaData()
+        self.resources = {resource.name: _resource(self.metadata, resource) for resource in app}
+        self.outbox = _outbox(self.metadata)
+        self.unit = Table(
+            "unit",
+            self.metadata,
+            Column("id", String(36), primary_key=True),
+            **_MYSQL,
+        )
+        self.tombstone = Table(
+            "tombstone",
+            self.metadata,
+            Column("resource", String(63), primary_key=True),
+            Column("id", String(36), primary_key=True),
+            Column("version", BigInteger, nullable=False),
+            Column("deleted_at", Timestamp, nullable=False),
+            **_MYSQL,
+        )
+        self.receipt = _receipt(self.metadata)
+        self.lease = Table(
+            "lease",
+            self.metadata,
+            Column("name", String(63), primary_key=True),
+            Column("holder", String(64), nullable=False),
+            Column("expires_at", Timestamp, nullable=False),
+            **_MYSQL,
+        )
+
+
+def _outbox(metadata: MetaData) -> Table:
+    """No index beside the key; AUTOINCREMENT, so that SQLite never gives an id a second time."""
+    return Table(
+        "outbox",
+        metadata,
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+        Column("resource", String(63), nullable=False),
+        Column("key", String(36), nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("type", String(127), nullable=False),
+        Column("event_id", String(36), nullable=False),
+        Column("time", String(24), nullable=False),
+        Column("value", long_text()),
+        Column("args", long_text()),
+        Column("traceparent", String(64)),
+        sqlite_autoincrement=True,
+        **_MYSQL,
+    )
+
+
+def _receipt(metadata: MetaData) -> Table:
+    return Table(
+        "receipt",
+        metadata,
+        Column("key", String(255), primary_key=True),
+        Column("fingerprint", LargeBinary().with_variant(mysql.VARBINARY(32), "mysql"), nullable=False),
+        Column("status", SmallInteger, nullable=False),
+        Column("headers", long_text(), nullable=False),
+        Column("body", long_text(), nullable=False),
+        Column("created_at", Timestamp, nullable=False),
+        Index("receipt_created_at", "created_at"),
+        **_MYSQL,
+    )
+
+
+def _resource(metadata: MetaData, resource: Declaration) -> Table:
+    columns: list[Any] = [
+        Column("id", String(36), primary_key=True),
+        Column("version", BigInteger, nullable=False),
+    ]
+    for field in resource.fields:
+        columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field)))
+        if field.unique:
+            key = LargeBinary().with_variant(mysql.VARBINARY(UNIQUE_BYTES), "mysql")
+            columns.append(Column(field.key_column, key, nullable=field.nullable))
+            columns.append(Index(f"{resource.table}_{field.key_column}", field.key_column, unique=True))
+    times = [Column("created_at", Timestamp, nullable=False), Column("updated_at", Timestamp, nullable=False)]
+    return Table(resource.table, metadata, *columns, *times, **_MYSQL)
+
+
+def _type(field: Field) -> TypeEngine[Any]:
+    if field.many:
+        return JsonList()
+    if field.secret:
+        return String(255) if field.secret == "password" else long_text()
+    if field.kind == "string":
+        return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else long_text()
+    simple: dict[str, TypeEngine[Any]] = {
+        "integer": BigInteger(),
+        "float": Double(),
+        "boolean": Boolean(),
+        "date": Day(),
+        "datetime": Timestamp(),
+        "decimal": Scaled(field.places),
+    }
+    return simple[field.kind]
+
+
+def _default(field: Field) -> Any:
+    """The declared default, so that rows that exist have it in a new column."""
+    if field.required or field.default is None or field.secret or field.unique:
+        return None
+    if field.many:
+        return _expression(orjson.dumps(field.scale(field.default)).decode())
+    if field.kind == "boolean":
+        return text(str(int(field.default)))
+    if field.kind in ("integer", "float", "decimal"):
+        return text(str(field.scale(field.default)))
+    if field.kind == "string" and field.max_length > LONGEST_VARCHAR:
+        return _expression(field.default)
+    return str(field.default).removesuffix("Z")
+
+
+def _expression(value: str) -> TextClause:
+    """A literal as an expression, which is the only default that MySQL allows for LONGTEXT."""
+    if "\\" in value:  # an escape in MySQL, a character in SQLite
+        raise DeclarationError(f"The default {value!r} of a long text cannot hold a backslash; give the field a max_length of at most 500")
+    return text("('" + value.replace("'", "''").replace(":", "\\:") + "')")
