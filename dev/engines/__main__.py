@@ -5,6 +5,7 @@ import fcntl
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import IO
 
 from . import lifecycle, settings
 from .elasticsearch import Elasticsearch
@@ -56,7 +57,8 @@ def start(engines: Engines) -> int:
 
 def restart(engines: Engines) -> int:
     """Stop the engines and start them again."""
-    return simple(lifecycle.stop, engines) or start(engines)
+    refused = simple(lifecycle.refuse_foreign, engines)
+    return refused or simple(lifecycle.stop, engines) or start(engines)
 
 
 def status(engines: Engines) -> int:
@@ -85,8 +87,10 @@ def simple(action: Action, engines: Engines) -> int:
 
 def _start(engines: Engines) -> tuple[Failures, list[Engine]]:
     failures = Failures()
-    started = failures.each(lifecycle.start, engines)
-    return failures, failures.each(lifecycle.wait, started)
+    remaining = engines
+    for action in (lifecycle.prepare, lifecycle.start, lifecycle.wait):
+        remaining = failures.each(action, remaining)
+    return failures, list(remaining)
 
 
 def _print_urls(engines: Engines, prefix: str = "") -> None:
@@ -125,8 +129,16 @@ def _lock(command: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         if command not in NEED_NO_LOCK:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock)
         yield
+
+
+def _wait_for(lock: IO[str]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        settings.say("engines", "waiting for another run to finish")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +157,9 @@ def main() -> int:
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(ENGINES)
     if unknown:
-        parser.error(f"no such engine: {', '.join(sorted(unknown))}; there are {', '.join(ENGINES)}")
+        parser.error(
+            f"no such engine: {', '.join(sorted(unknown))}; there are {', '.join(ENGINES)}"
+        )
     engines = [engine for name, engine in ENGINES.items() if name in (arguments.names or ENGINES)]
     with _lock(arguments.command):
         return COMMANDS[arguments.command][0](engines)

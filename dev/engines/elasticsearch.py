@@ -57,7 +57,9 @@ class Elasticsearch(SearchEngine):
         }
 
     def _build_transport(self, draft: Path) -> None:
-        module = _module(draft, "transport-netty4", "org.elasticsearch.transport.netty4.Netty4Plugin")
+        module = _module(
+            draft, "transport-netty4", "org.elasticsearch.transport.netty4.Netty4Plugin"
+        )
         for pattern in ("netty-*.jar", "transport-netty4-*.jar"):
             for jar in (draft / "lib").glob(pattern):
                 jar.rename(module / jar.name)

@@ -74,9 +74,9 @@ class Engine(ABC):
             return
         for old in self.home.glob("program-*"):
             shutil.rmtree(old)
-        with settings.step(self.name, f"installing {self.release}"):
-            with atomic_folder(self.program) as draft:
-                self.build(draft)
+        progress = settings.step(self.name, f"installing {self.release}")
+        with progress, atomic_folder(self.program) as draft:
+            self.build(draft)
 
     def ready(self) -> bool:
         """Tell whether the engine can serve requests."""

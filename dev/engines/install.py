@@ -33,7 +33,12 @@ def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
         )
     if done.returncode != 0:
         name = Path(command[0]).name

@@ -65,10 +65,9 @@ def _candidates() -> Iterator[Path]:
 
 def _ask_version(home: Path) -> Jdk | None:
     try:
-        done = subprocess.run(
-            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        command = [str(home / "bin" / "java"), "-version"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
         return None
     match = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
     return Jdk(int(match[1]), home) if match else None
@@ -98,11 +97,11 @@ class JavaEngine(Engine):
         if self.sources:
             self._compile(draft)
 
-    def java(self, main_class: str, *arguments: str | Path) -> list[str]:
-        """Return the command that runs a main class of the engine."""
+    def java(self, *arguments: str | Path) -> list[str]:
+        """Return the command that runs a main class, its options first, its arguments last."""
         classpath = f"{self.program}/classes:{self.program}/lib/*"
         options = [f"-Xmx{self.heap}", "-cp", classpath]
-        return [self.jdk.tool("java"), *options, main_class, *map(str, arguments)]
+        return [self.jdk.tool("java"), *options, *map(str, arguments)]
 
     def _fetch_jars(self, draft: Path) -> None:
         maven = require("mvn", "maven")
@@ -110,13 +109,14 @@ class JavaEngine(Engine):
         wanted = (DEPENDENCY.format(*artifact.split(":")) for artifact in self.artifacts)
         pom.write_text(POM.format("".join(wanted)))
         options = ["-B", "-q", "-Dstyle.color=never", "-DincludeScope=runtime"]
-        command = [maven, *options, "-f", pom, COPY_JARS, f"-DoutputDirectory={draft / 'lib'}"]
+        target = f"-DoutputDirectory={draft / 'lib'}"
+        command: list[str | Path] = [maven, *options, "-f", pom, COPY_JARS, target]
         run(command, self.install_log, env={**os.environ, "JAVA_HOME": str(self.jdk.home)})
 
     def _compile(self, draft: Path) -> None:
         options = ["--release", str(self.minimum_java), "-cp", f"{draft}/lib/*"]
-        target = ["-d", draft / "classes"]
-        command = [self.jdk.tool("javac"), *options, *target, *self._source_files()]
+        options += ["-d", f"{draft}/classes"]
+        command: list[str | Path] = [self.jdk.tool("javac"), *options, *self._source_files()]
         run(command, self.install_log)
 
     def _source_files(self) -> list[Path]:

@@ -10,6 +10,27 @@ from .java import JavaEngine
 RELEASE = "4.2.0"
 CLUSTER_ID = "twofoldDevelopmentKafA"
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+PROPERTIES: dict[str, str | int] = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": 5,
+    "offsets.topic.replication.factor": 1,
+    "transaction.state.log.num.partitions": 5,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 5,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "broker.heartbeat.interval.ms": 500,
+    "broker.session.timeout.ms": 3000,  # a killed broker can register again only after this
+}
+LOGGING = (
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
 
 
 class Kafka(JavaEngine):
@@ -36,14 +57,14 @@ class Kafka(JavaEngine):
     def prepare(self) -> None:
         """Write server.properties and, the first time, format the storage."""
         if not self.data.exists():
-            with settings.step(self.name, "formatting the storage"):
-                with atomic_folder(self.data) as draft:
-                    self._format(draft)
+            progress = settings.step(self.name, "formatting the storage")
+            with progress, atomic_folder(self.data) as draft:
+                self._format(draft)
         self._write_properties(self.data)
 
     def command(self) -> list[str]:
         """Return the command that runs the broker."""
-        return self.java("kafka.Kafka", self._properties_file)
+        return self.java(*LOGGING, "kafka.Kafka", self._properties_file)
 
     def answers(self) -> bool:
         """Tell whether the port answers the request ApiVersions without an error."""
@@ -67,21 +88,9 @@ class Kafka(JavaEngine):
     def _properties(self, folder: Path) -> dict[str, str | int | Path]:
         broker, controller = (f"{settings.HOST}:{port}" for port in self.ports.values())
         return {
-            "process.roles": "broker,controller",
-            "node.id": 1,
             "controller.quorum.voters": f"1@{controller}",
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{broker}",
-            "controller.listener.names": "CONTROLLER",
             "log.dirs": folder,
-            "auto.create.topics.enable": "false",
-            "offsets.topic.num.partitions": 5,
-            "offsets.topic.replication.factor": 1,
-            "transaction.state.log.num.partitions": 5,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
-            "share.coordinator.state.topic.num.partitions": 5,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
-            "group.initial.rebalance.delay.ms": 0,
+            **PROPERTIES,
         }

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 from . import probe
 from .engine import Engine
@@ -23,19 +24,28 @@ def state(engine: Engine) -> str:
 def _own_state(engine: Engine) -> str:
     if engine.process.paused:
         return "paused"
+    if _other_ports(engine) is not None:
+        return "other port"
     return "running" if engine.ready() else "starting"
 
 
+def prepare(engine: Engine) -> None:
+    """Install what is missing and write the configuration, unless the engine is there already."""
+    if engine.process.pid is None and not engine.answers():
+        _refuse_taken_ports(engine)
+        engine.install()
+        engine.prepare()
+
+
 def start(engine: Engine) -> None:
-    """Install what is missing and start the process, unless the engine is there already."""
+    """Start the process, unless the engine is there already."""
     if engine.process.pid is not None:
+        _refuse_other_ports(engine)
         resume(engine)
     elif engine.answers():
         say(engine.name, f"port {engine.port} answers but was not started from here; using it")
     else:
-        _refuse_taken_ports(engine)
-        engine.install()
-        engine.prepare()
+        _ports_file(engine).write_text(_ports(engine))
         engine.process.spawn(engine.command())
 
 
@@ -48,7 +58,7 @@ def wait(engine: Engine) -> None:
         if engine.process.pid is None and not engine.answers():
             raise EngineError(f"ended while starting; {tail(engine.process.log)}")
         time.sleep(0.1)
-    say(engine.name, f"ready on port {engine.port} after {time.monotonic() - began:.1f} s")
+    say(engine.name, f"ready on port {engine.port}{_age(engine)}")
 
 
 def stop(engine: Engine) -> None:
@@ -84,6 +94,12 @@ def resume(engine: Engine) -> None:
         say(engine.name, "resumed")
 
 
+def refuse_foreign(engine: Engine) -> None:
+    """Fail when the engine that answers was not started from here."""
+    if engine.process.pid is None and engine.answers():
+        raise EngineError(f"port {engine.port} answers but was not started from here")
+
+
 def reset(engine: Engine) -> None:
     """Stop the engine and delete its data; the program stays installed."""
     stop(engine)
@@ -91,9 +107,35 @@ def reset(engine: Engine) -> None:
     say(engine.name, "data deleted")
 
 
+def _age(engine: Engine) -> str:
+    seconds = engine.process.seconds
+    return "" if seconds is None else f", {seconds:.1f} s after its start"
+
+
 def _require_process(engine: Engine) -> None:
     if engine.process.pid is None:
         raise EngineError(f"not running from {engine.home}")
+
+
+def _ports(engine: Engine) -> str:
+    return ", ".join(f"{variable}={port}" for variable, port in engine.ports.items())
+
+
+def _ports_file(engine: Engine) -> Path:
+    return engine.home / "ports"
+
+
+def _other_ports(engine: Engine) -> str | None:
+    """Return the ports of the process, when they are not those that are set now."""
+    file = _ports_file(engine)
+    used = file.read_text() if file.exists() else _ports(engine)
+    return None if used == _ports(engine) else used
+
+
+def _refuse_other_ports(engine: Engine) -> None:
+    used = _other_ports(engine)
+    if used is not None:
+        raise EngineError(f"already running with {used}; set the same or stop it first")
 
 
 def _refuse_taken_ports(engine: Engine) -> None:

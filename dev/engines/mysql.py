@@ -7,14 +7,29 @@ from . import debian, probe, settings
 from .engine import Engine
 from .install import atomic_folder, fingerprint, run
 
+Options = dict[str, str | int | Path]
+
 PACKAGES = ("mysql-server-core", "libc6")
-# Debian's mysqld comes with no client; the first start runs these lines as an init file.
+# An init file has one statement per line; Debian's server package brings no client to send them.
 FIRST_STATEMENTS = """SET sql_log_bin = 0;
 ALTER USER root@localhost IDENTIFIED WITH caching_sha2_password BY 'root';
 CREATE USER root@'%' IDENTIFIED WITH caching_sha2_password BY 'root';
 GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 CREATE DATABASE `user` CHARACTER SET utf8mb4;
 """
+SERVER_OPTIONS: Options = {
+    "mysqlx": "OFF",
+    "secure-file-priv": "NULL",
+    "skip-name-resolve": "ON",
+    "character-set-server": "utf8mb4",
+    "max-connections": 300,
+    "innodb-buffer-pool-size": "256M",
+    "innodb-flush-log-at-trx-commit": 1,
+    "server-id": 1,
+    "log-bin": "binlog",
+    "sync-binlog": 1,
+    "binlog-expire-logs-seconds": 86400,
+}
 
 
 class MySQL(Engine):
@@ -36,9 +51,7 @@ class MySQL(Engine):
 
     def build(self, draft: Path) -> None:
         """Unpack the server and everything it needs."""
-        work = draft / "apt"
-        debian.unpack(PACKAGES, draft, work, self.install_log)
-        debian.discard(work)
+        debian.unpack(PACKAGES, draft, self.install_log)
 
     def prepare(self) -> None:
         """Write my.cnf and, the first time, create the data folder."""
@@ -46,9 +59,9 @@ class MySQL(Engine):
         lines = (f"{key}={value}" for key, value in self._options().items())
         self._options_file.write_text("\n".join(["[mysqld]", *lines]) + "\n")
         if not self.data.exists():
-            with settings.step(self.name, "creating the data folder"):
-                with atomic_folder(self.data) as draft:
-                    self._initialize(draft)
+            progress = settings.step(self.name, "creating the data folder")
+            with progress, atomic_folder(self.data) as draft:
+                self._initialize(draft)
 
     def command(self) -> list[str]:
         """Return the command that runs the server through its own dynamic linker."""
@@ -72,33 +85,19 @@ class MySQL(Engine):
         options = [f"--datadir={draft}", "--initialize-insecure", f"--init-file={statements}"]
         run([*self.command(), *options], self.install_log)
 
-    def _options(self) -> dict[str, str | int | Path]:
+    def _options(self) -> Options:
+        user: Options = {"user": "root"} if os.geteuid() == 0 else {}
+        network: Options = {"bind-address": settings.HOST, "port": self.port}
+        return {**user, **network, **self._places(), **SERVER_OPTIONS}
+
+    def _places(self) -> Options:
         share = self.program / "usr/share/mysql"
-        places = {
+        return {
             "basedir": self.program / "usr",
             "datadir": self.data,
             "plugin-dir": self.program / "usr/lib/mysql/plugin",
             "lc-messages-dir": share,
             "character-sets-dir": share / "charsets",
-            "secure-file-priv": "NULL",
             "socket": "mysql.sock",
             "pid-file": "mysql.pid",
-        }
-        user = {"user": "root"} if os.geteuid() == 0 else {}
-        return {**places, **user, **self._server_options()}
-
-    def _server_options(self) -> dict[str, str | int]:
-        return {
-            "bind-address": settings.HOST,
-            "port": self.port,
-            "mysqlx": "OFF",
-            "skip-name-resolve": "ON",
-            "character-set-server": "utf8mb4",
-            "max-connections": 300,
-            "innodb-buffer-pool-size": "256M",
-            "innodb-flush-log-at-trx-commit": 1,
-            "sync-binlog": 1,
-            "log-bin": "binlog",
-            "binlog-expire-logs-seconds": 86400,
-            "server-id": 1,
         }

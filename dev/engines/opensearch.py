@@ -28,13 +28,15 @@ class OpenSearch(SearchEngine):
             "-clusterName": "twofold-opensearch",
             "-indexStoreType": "niofs",
         }
-        return self.java("OpenSearchNode", *(str(word) for pair in arguments.items() for word in pair))
+        return self.java(
+            "OpenSearchNode", *(str(word) for pair in arguments.items() for word in pair)
+        )
 
     def answers(self) -> bool:
         """Tell whether the port calls itself OpenSearch."""
         reply = probe.http_get(self.port, "/")
         about = reply.json() if reply else {}
-        return about.get("version", {}).get("distribution") == "opensearch"
+        return bool(about.get("version", {}).get("distribution") == "opensearch")
 
     def node_settings(self) -> dict[str, str | int | bool]:
         """Return the settings of a development node, apart from Elasticsearch's ports."""

@@ -15,7 +15,7 @@ STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Process:
-    """The process of one engine; its command line always names the engine's folder."""
+    """The process of one engine, known by its id and the moment of its start."""
 
     home: Path
 
@@ -28,11 +28,10 @@ class Process:
     def pid(self) -> int | None:
         """Return the id of the living process, or None when there is none of ours."""
         try:
-            pid = int(self._pid_file.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            pid, started = self._pid_file.read_text().split()
         except (OSError, ValueError):
             return None
-        return pid if f"{self.home}/".encode() in command else None
+        return int(pid) if _start_of(pid) == started else None
 
     @property
     def paused(self) -> bool:
@@ -43,6 +42,13 @@ class Process:
     def megabytes(self) -> int:
         """Return the resident memory of the process."""
         return int((self._status_field("VmRSS") or "0 kB").split()[0]) // 1024
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long ago the process was started."""
+        if self.pid is None:
+            return None
+        return time.time() - self._pid_file.stat().st_mtime
 
     def spawn(self, command: Sequence[str]) -> None:
         """Start the command in a session of its own, so that it outlives this shell."""
@@ -56,7 +62,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._pid_file.write_text(f"{child.pid}\n")
+        self._pid_file.write_text(f"{child.pid} {_start_of(child.pid)}\n")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if the process is alive and ours."""
@@ -107,3 +113,13 @@ class Process:
         while self.pid is not None and time.monotonic() < deadline:
             time.sleep(0.05)
         return self.pid is None
+
+
+def _start_of(pid: int | str) -> str | None:
+    """Return the moment a living process started at, in clock ticks since the boot."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name in front may contain spaces
+    return None if fields[0] == "Z" else fields[19]
