@@ -4,6 +4,8 @@ from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
 from twofold.resource import App, Context, Resource, command
 
+__version__ = "0.1.0"
+
 __all__ = [
     "App",
     "Column",

@@ -95,6 +95,7 @@ class Field:
     max_length: int = TEXT_LENGTH
     places: int = 0
     choices: tuple[str, ...] = ()
+    enum: type[enum.Enum] | None = None
 
     @property
     def filterable(self) -> bool:
@@ -122,6 +123,20 @@ class Field:
         if self.kind == "decimal":
             return f"{value:.{self.places}f}"
         return value.value if isinstance(value, enum.Enum) else str(value)
+
+    def decode(self, value: Json) -> Any:
+        """From state to Python, without validation."""
+        if value is None or self.kind in ("integer", "float", "boolean"):
+            return value
+        if self.many:
+            return [replace(self, many=False).decode(item) for item in value]
+        if self.kind == "datetime":
+            return datetime.fromisoformat(value)
+        if self.kind == "date":
+            return date.fromisoformat(value)
+        if self.kind == "decimal":
+            return Decimal(value)
+        return self.enum(value) if self.enum else value
 
     def scale(self, value: Json) -> Json:
         """From state to what tables and the index hold."""
@@ -261,6 +276,7 @@ def field_of(name: str, info: FieldInfo) -> Field:
         max_length=_max_length(hints, Keyword in found or bool(choices)),
         places=found[Places].digits if Places in found else -1,
         choices=choices,
+        enum=bare if isinstance(bare, type) and issubclass(bare, enum.Enum) else None,
     )
     _refuse_nonsense(field)
     field = replace(field, places=max(field.places, 0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
@@ -47,7 +49,7 @@ class CommandSpec:
     takes_context: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Declaration:
     """Everything that follows from a resource's class; what stores, services and documents are made of."""
 
@@ -63,25 +65,31 @@ class Declaration:
     cls: type[Resource]
     state: type[Resource]
 
-    @property
+    @cached_property
     def public(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if not field.secret)
 
-    @property
+    @cached_property
     def secrets(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.secret)
 
-    @property
+    @cached_property
     def uniques(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.unique)
 
-    @property
+    @cached_property
     def guarded(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.guarded)
 
     @property
     def dead_letters(self) -> str:
         return f"{self.topic}.dlq"
+
+    @cached_property
+    def digest(self) -> str:
+        """Eight digits that change with the public fields, and so with what a version of a resource looks like."""
+        shape = [(field.name, field.kind, field.many, field.nullable, field.places, field.default) for field in self.public]
+        return hashlib.sha256(repr(shape).encode()).hexdigest()[:8]
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

@@ -1,0 +1,44 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+ENGINES := $(BIN)/python -m dev.engines
+
+.PHONY: help run test check unit engines engines-down clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv/run ## Start everything embedded: no server, files under ./data
+	@$(BIN)/twofold up
+
+test: .venv/test ## Every check and suite, on the embedded default and on real engines
+	@$(MAKE) --no-print-directory check
+	@$(ENGINES) up
+	@$(BIN)/pytest
+
+unit: .venv/test ## The suites that need no server
+	@$(BIN)/pytest --ignore tests/acceptance -m "not engine"
+
+check: .venv/test ## Lint, types, and which module may import which
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+engines: .venv/test ## Real Kafka, Elasticsearch, OpenSearch and MySQL as plain processes; prints the settings to use
+	@$(ENGINES) up
+
+engines-down: .venv/test ## Stop them
+	@$(ENGINES) down
+
+clean: ## Remove the environment and the embedded data, not the engines
+	rm -rf .venv data
+
+.venv/run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "twofold needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/test: pyproject.toml .venv/run
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@

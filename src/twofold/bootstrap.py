@@ -1,0 +1,166 @@
+"""Puts the parts together. The only module that imports adapters."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from twofold.command.http import CommandService
+from twofold.command.writer import Writer
+from twofold.errors import EngineError, Outdated, SettingsError
+from twofold.index.port import ReadStore
+from twofold.index.sqlite import SqliteIndex
+from twofold.log.port import EventLog
+from twofold.log.sqlite import SqliteLog
+from twofold.projector.projector import Projector
+from twofold.query.http import QueryService
+from twofold.relay.relay import Relay
+from twofold.resource import App
+from twofold.runtime.embedded import lock_folder
+from twofold.runtime.web import Health
+from twofold.settings import Settings, scheme
+from twofold.store import migrate
+from twofold.store.engine import Database
+from twofold.store.outbox import SqlOutbox
+from twofold.store.sql import SqlStore
+
+WRITE, LOG, READ = "write store", "event log", "read store"
+
+
+class System:
+    """An app on its engines. Each engine is opened when it is first used, and closed by `close`."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+        self._locks: list[IO[str]] = [lock_folder(folder) for folder in _folders(settings)]
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.settings.write_url)
+
+    @cached_property
+    def store(self) -> SqlStore:
+        return SqlStore(self.app, self._database)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self.app, self._database)
+
+    @cached_property
+    def log(self) -> EventLog:
+        url = self.settings.log_url
+        if scheme(url) == "sqlite":
+            return SqliteLog(_file(url))
+        try:
+            from twofold.log.kafka import KafkaLog  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise SettingsError("Kafka needs more packages: pip install 'twofold[kafka]'") from None
+        return KafkaLog(url.partition("://")[2].strip("/"))
+
+    @cached_property
+    def index(self) -> ReadStore:
+        url = urlsplit(self.settings.read_url)
+        if url.scheme == "sqlite":
+            return SqliteIndex(_file(self.settings.read_url))
+        try:
+            from twofold.index.elastic import ElasticIndex  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise SettingsError("Elasticsearch and OpenSearch need more packages: pip install 'twofold[elasticsearch]'") from None
+        engine, _, transport = url.scheme.partition("+")
+        hosts = [f"{transport or 'http'}://{host}" for host in url.netloc.rpartition("@")[2].split(",")]
+        user, password = (unquote(url.username or "") or None), (unquote(url.password or "") or None)
+        return ElasticIndex(hosts, engine="opensearch" if engine == "opensearch" else "elasticsearch", user=user, password=password)
+
+    def pending(self, needs: Iterable[str]) -> list[str]:
+        """What `migrate` would do to these engines. Raises Unavailable for one that does not answer."""
+        found: list[str] = []
+        if WRITE in needs:
+            found += migrate.pending(self.app, self._database)
+        if LOG in needs:
+            for resource in self.app:
+                found += _missing_topics(self.log, resource.topic, resource.group)
+                found += _missing_topics(self.log, resource.dead_letters, resource.group)
+        if READ in needs:
+            for resource in self.app:
+                found += self.index.pending(resource)
+        return found
+
+    def migrate(self) -> list[str]:
+        """Brings all three engines to what the app declares. Returns what was done."""
+        done = migrate.migrate(self.app, self._database)
+        for resource in self.app:
+            for topic, partitions in ((resource.topic, resource.partitions), (resource.dead_letters, 1)):
+                new = _missing_topics(self.log, topic, resource.group)
+                self.log.create(topic, partitions)
+                done += new
+            done += self.index.migrate(resource)
+        return done
+
+    def command_service(self, relay: Relay | None = None) -> CommandService:
+        writer = Writer(self.store, relay.wake if relay else lambda: None)
+        return CommandService(self.app, self.store, writer, self.health(WRITE, LOG, READ))
+
+    def query_service(self) -> QueryService:
+        return QueryService(self.app, self.index, self.health(READ))
+
+    def relay(self) -> Relay:
+        return Relay(self.app, self.outbox, self.log)
+
+    def projectors(self) -> list[Projector]:
+        return [Projector(resource, self.log, self.index) for resource in self.app]
+
+    def health(self, *names: str) -> Health:
+        """A look at engines: None for each that answers, else why not."""
+        return lambda: {name: self._trouble(name) for name in names}
+
+    def _trouble(self, name: str) -> str | None:
+        try:
+            {WRITE: lambda: self.store.check(), LOG: lambda: self.log.check(), READ: lambda: self.index.check()}[name]()
+        except (EngineError, SettingsError) as error:
+            return type(error).__name__.lower()
+        return None
+
+    def close(self) -> None:
+        for name in ("store", "log", "index"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+        for lock in self._locks:
+            lock.close()
+
+
+def load_app(path: str) -> App:
+    """The app named as `module:attribute`, looked up from the current folder too. Raises SettingsError."""
+    module, _, attribute = path.partition(":")
+    if not attribute:
+        raise SettingsError(f"--app {path}: write module:attribute, for example shop:app")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SettingsError(f"--app {path}: {error}") from None
+    if not isinstance(found, App):
+        raise SettingsError(f"--app {path}: this is {type(found).__name__}, not a twofold.App")
+    return found
+
+
+def _missing_topics(log: EventLog, topic: str, group: str) -> list[str]:
+    try:
+        log.positions(topic, group)
+    except Outdated:
+        return [f"create topic {topic}"]
+    return []
+
+
+def _file(url: str) -> Path:
+    return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+def _folders(settings: Settings) -> list[Path]:
+    """The folders of SQLite files, each of which one process may use."""
+    urls = (settings.write_url, settings.log_url, settings.read_url)
+    return sorted({_file(url).absolute().parent for url in urls if scheme(url) == "sqlite"})

@@ -1,0 +1,204 @@
+"""The command line. Data goes to stdout, talk to stderr; every option names its variable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from twofold import __version__
+from twofold.errors import EngineError, TwofoldError
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+AppPath = Annotated[str | None, typer.Option("--app", envvar="TWOFOLD_APP", help="The app, as module:attribute. [default: the built-in users]")]
+Data = Annotated[Path | None, typer.Option(envvar="TWOFOLD_DATA", help="Folder of the embedded default. [default: data]")]
+WriteUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_WRITE_URL", help="sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/DATABASE")]
+LogUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_LOG_URL", help="sqlite:///FILE or kafka://HOST:PORT,HOST:PORT")]
+ReadUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_READ_URL", help="sqlite:///FILE, elasticsearch://HOST:PORT or opensearch://HOST:PORT")]
+Host = Annotated[str | None, typer.Option(envvar="TWOFOLD_HOST", help="Address to bind to. [default: 127.0.0.1]")]
+CommandPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_COMMAND_PORT", help="Port of the command service. [default: 3000]")]
+QueryPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_QUERY_PORT", help="Port of the query service. [default: 3001]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of lines for people.")]
+
+
+def main() -> None:
+    """Runs the command line; a mistake is one line on stderr and exit code 2, an engine's failure exit code 1."""
+    try:
+        cli(standalone_mode=True)
+    except TwofoldError as error:
+        typer.echo(f"twofold: {error}", err=True)
+        sys.exit(1 if isinstance(error, EngineError) else 2)
+
+
+@cli.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """CQRS from one declaration: durable commands, an event log, a search index, and queries, with nothing lost in between.
+
+    Without any setting everything runs embedded, in SQLite files under ./data. TWOFOLD_WRITE_URL, TWOFOLD_LOG_URL and TWOFOLD_READ_URL
+    choose MySQL, Kafka and Elasticsearch or OpenSearch. Settings are read from the environment, .env and twofold.toml.
+    """
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def up(
+    app: AppPath = None,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+    host: Host = None,
+    command_port: CommandPort = None,
+    query_port: QueryPort = None,
+) -> None:
+    """Run everything in one process: command service, relay, projectors, query service."""
+    _serve({"command", "relay", "project", "query"}, **locals())
+
+
+@cli.command("command")
+def command_(
+    app: AppPath = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+    host: Host = None,
+    command_port: CommandPort = None,
+) -> None:
+    """Run the command service."""
+    _serve({"command"}, **locals())
+
+
+@cli.command()
+def relay(app: AppPath = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
+    """Run a relay: outbox to log. Of several, one leads and the others stand by."""
+    _serve({"relay"}, **locals())
+
+
+@cli.command()
+def project(app: AppPath = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
+    """Run the projectors: log to index. Several processes share the partitions."""
+    _serve({"project"}, **locals())
+
+
+@cli.command()
+def query(
+    app: AppPath = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+    host: Host = None,
+    query_port: QueryPort = None,
+) -> None:
+    """Run the query service."""
+    _serve({"query"}, **locals())
+
+
+@cli.command()
+def migrate(app: AppPath = None, data: Data = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
+    """Create tables, topics and indices, and add to them what the app declares anew. Never drops anything."""
+    system = _system(locals())
+    try:
+        done = system.migrate()
+    finally:
+        system.close()
+    typer.echo("\n".join(done) if done else "Nothing to do: tables, topics and indices are as declared.")
+
+
+@cli.command()
+def status(
+    app: AppPath = None,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+    command_port: CommandPort = None,
+    as_json: AsJson = False,
+) -> None:
+    """Each hop: what is pending and how old, how far the projector is behind, documents, dead letters."""
+    from twofold.tools import report  # noqa: PLC0415 - keeps --help quick
+
+    found = report.status(_settings(locals()))
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if as_json else report.lines(found))
+
+
+@cli.command()
+def check(
+    app: AppPath = None,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Are the engines reachable, durable, and as the app declares? Exit code 1 if anything is not."""
+    from twofold.tools.status import findings  # noqa: PLC0415
+
+    system = _system(locals())
+    try:
+        found = findings(system)
+    finally:
+        system.close()
+    if as_json:
+        typer.echo(orjson.dumps([{"ok": good, "finding": text} for good, text in found], option=orjson.OPT_INDENT_2).decode())
+    else:
+        typer.echo("\n".join(f"{'ok  ' if good else 'BAD '} {text}" for good, text in found))
+    if not all(good for good, _ in found):
+        raise typer.Exit(1)
+
+
+@cli.command("import")
+def import_(
+    resource: Annotated[str, typer.Argument(help="The resource, for example users.")],
+    file: Annotated[str, typer.Argument(help="NDJSON, or CSV with a header (by its ending .csv); - for NDJSON from standard input.")],
+    rejects: Annotated[Path | None, typer.Option(help="Where bad lines go, with the reason. [default: FILE.rejects]")] = None,
+    app: AppPath = None,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+) -> None:
+    """Create resources from a file, through the command path. Run it again to go on after an interruption."""
+    from twofold.tools import importing  # noqa: PLC0415
+
+    raise typer.Exit(importing.run(_settings(locals()), resource, file, rejects))
+
+
+@cli.command()
+def demo(
+    users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many users to create.")] = 10_000,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+) -> None:
+    """Fill the built-in app with realistic users. All share one precomputed password hash."""
+    from twofold.tools import importing  # noqa: PLC0415
+
+    raise typer.Exit(importing.demo(_settings(locals()), users))
+
+
+def _settings(options: dict[str, Any]) -> Any:
+    from twofold import settings, telemetry  # noqa: PLC0415
+
+    telemetry.configure()
+    known = settings.Settings.model_fields
+    return settings.load(**{name: value for name, value in options.items() if name in known})
+
+
+def _system(options: dict[str, Any]) -> Any:
+    from twofold.bootstrap import System, load_app  # noqa: PLC0415
+
+    loaded = _settings(options)
+    return System(load_app(loaded.app), loaded)
+
+
+def _serve(names: set[str], **options: Any) -> None:
+    from twofold.tools import serving  # noqa: PLC0415
+
+    raise typer.Exit(serving.serve(_settings(options), names))

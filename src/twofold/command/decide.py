@@ -1,0 +1,290 @@
+"""What a command does to what is there. Pure: no I/O, no clock, no ids made here.
+
+A `Ledger` is what a unit knows: the rows it has locked, unique values that are taken, receipts. Commands of one batch are decided in
+order against it, and each sees what its neighbours before it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from twofold.command.body import invalid
+from twofold.errors import Problem, Refused
+from twofold.record import MAX_VALUE, Record
+from twofold.resource import Context, Declaration
+from twofold.store.port import Receipt, Reply, Row, Writes
+
+ANY = frozenset({-1})  # If-Match: *
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as the edge hands it on, its body already validated on its own.
+
+    `name` is create, replace, patch, delete, secret, or a domain command's. `body` is JSON: the whole state for create, members for
+    replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `deadline` is monotonic seconds.
+    """
+
+    resource: Declaration
+    name: str
+    id: str
+    now: str
+    event_id: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    arguments: BaseModel | None = None
+    args: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    match: frozenset[int] | None = None
+    receipt: tuple[str, bytes] | None = None
+    traceparent: str | None = None
+    principal: str | None = None
+    new_id: Callable[[], str] = str
+    deadline: float = 0.0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """A unit's knowledge, and what it has decided so far."""
+
+    before: dict[tuple[str, str], Row] = field(default_factory=dict)
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    busy: set[tuple[str, str]] = field(default_factory=set)
+    deleted: set[tuple[str, str]] = field(default_factory=set)
+    owners: dict[tuple[str, str, bytes], str] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    graves: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    records: list[tuple[Declaration, Record]] = field(default_factory=list)
+    new_receipts: list[Receipt] = field(default_factory=list)
+
+    def writes(self, resource: Declaration) -> Writes:
+        """The difference between before and now, for one resource."""
+        writes = Writes()
+        ours = [key for key in {**self.before, **self.rows, **self.graves} if key[0] == resource.name]
+        for key in ours:
+            old, new = self.before.get(key), self.rows.get(key)
+            if key in self.graves:
+                writes.deletes.append((key[1], *self.graves[key]))
+            elif new is not None and old is None:
+                writes.inserts.append(new)
+            elif new is not None and new is not old:
+                writes.updates.append(new)
+            if new is not None and key in self.secrets:
+                writes.secrets[key[1]] = self.secrets[key]
+        return writes
+
+
+def decide(ledger: Ledger, command: Command) -> Reply:
+    """Writes the command into the ledger and answers it. Raises Problem, with the ledger as it was."""
+    if command.receipt and (receipt := ledger.receipts.get(command.receipt[0])):
+        return replay(receipt, command.receipt[1])
+    reply = _decide(ledger, command)
+    if command.receipt:
+        receipt = Receipt(*command.receipt, reply)
+        ledger.receipts[receipt.key] = receipt
+        ledger.new_receipts.append(receipt)
+    return reply
+
+
+def replay(receipt: Receipt, fingerprint: bytes) -> Reply:
+    """The answer that was given under this Idempotency-Key; a Problem if it was given to another request."""
+    if receipt.fingerprint != fingerprint:
+        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another request. Use a new key for a new request.")
+    return Reply(receipt.reply.status, {**receipt.reply.headers, "Idempotent-Replayed": "true"}, receipt.reply.body)
+
+
+def _decide(ledger: Ledger, command: Command) -> Reply:
+    key = (command.resource.name, command.id)
+    if key in ledger.deleted and command.name != "delete":
+        raise Problem(410, "deleted", "This id was deleted, and a deleted id is never given out again.")
+    row = ledger.rows.get(key)
+    if command.name == "create":
+        return _create(ledger, command, row)
+    if row is None:
+        raise Problem(404, "not-found", f"There is no such {command.resource.cls.__name__.lower()}.")
+    _check_match(command, row)
+    if command.name == "delete":
+        return _delete(ledger, command, row)
+    return _change(ledger, command, row)
+
+
+def _check_match(command: Command, row: Row) -> None:
+    if command.match is not None and command.match != ANY and row.version not in command.match:
+        detail = "The resource has changed since the version that If-Match names. Read it again, and repeat the change on what you find."
+        raise Problem(412, "version-mismatch", detail, version=row.version)
+
+
+def _create(ledger: Ledger, command: Command, row: Row | None) -> Reply:
+    if row is not None:
+        raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
+    state = _called(command, command.resource.state.model_construct(**_python(command.resource, command.body)), None)
+    ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
+    new = Row(command.id, 1, state, command.now, command.now)
+    body = _store(ledger, command, None, new, "created")
+    return Reply(201, {**_headers(command, 1), "Location": f"/{command.resource.name}/{command.id}"}, body)
+
+
+def _change(ledger: Ledger, command: Command, row: Row) -> Reply:
+    state, event = _next_state(command, row)
+    if state == row.state and command.name in ("replace", "patch"):
+        return Reply(200, _headers(command, row.version), _representation(row))
+    new = Row(row.id, row.version + 1, state, row.created_at, command.now)
+    body = _store(ledger, command, row, new, event)
+    if command.name == "secret":
+        ledger.secrets.setdefault((command.resource.name, row.id), {}).update(command.secrets)
+        return Reply(204, _headers(command, new.version))
+    return Reply(200, _headers(command, new.version), body)
+
+
+def _next_state(command: Command, row: Row) -> tuple[dict[str, Any], str]:
+    resource = command.resource
+    if command.name == "secret":
+        return dict(row.state), "updated"
+    if command.name in ("replace", "patch"):
+        instance = _merged(command, row)
+        return _called(command, _instance(resource, row.state), instance), "updated"
+    spec = resource.commands[command.name]
+    arguments = {name: getattr(command.arguments, name) for name in spec.arguments.model_fields}
+    extra = {"ctx": _context(command)} if spec.takes_context else {}
+    result = _refusable(lambda: getattr(_instance(resource, row.state), spec.name)(**arguments, **extra))
+    return _validated(command, result), spec.event
+
+
+def _merged(command: Command, row: Row) -> BaseModel:
+    """The state after a replacement or a merge patch (RFC 7396), validated as a whole."""
+    resource = command.resource
+    kept = {field.name: row.state[field.name] for field in resource.public if command.name == "patch" or field.guarded}
+    members = {**kept, **command.body}
+    if command.name == "patch":
+        nullable = {field.name for field in resource.fields if field.nullable}
+        members = {name: value for name, value in members.items() if value is not None or name in nullable}
+    try:
+        return resource.state.model_validate_json(orjson.dumps(members), strict=True)
+    except ValidationError as error:
+        raise invalid(resource, error) from None
+
+
+def _called(command: Command, instance: Any, new: Any) -> dict[str, Any]:
+    """The state that a free command leads to: as asked, or what a method of its name makes of it."""
+    spec = command.resource.commands.get(command.name)
+    if spec is None:
+        return command.resource.encode(instance if new is None else new)
+    extra = {"ctx": _context(command)} if spec.takes_context else {}
+    result = _refusable(lambda: getattr(instance, spec.name)(*([] if new is None else [new]), **extra))
+    return _validated(command, result)
+
+
+def _delete(ledger: Ledger, command: Command, row: Row) -> Reply:
+    spec = command.resource.commands.get("delete")
+    if spec is not None:
+        extra = {"ctx": _context(command)} if spec.takes_context else {}
+        _refusable(lambda: _instance(command.resource, row.state).delete(**extra))
+    key, version = (command.resource.name, row.id), row.version + 1
+    _claim(ledger, command, row, None)
+    del ledger.rows[key]
+    ledger.deleted.add(key)
+    ledger.graves[key] = (version, command.now)
+    ledger.records.append((command.resource, _record(command, version, "deleted", None)))
+    return Reply(204, {"Consistency-Token": token(command.resource, row.id, version)})
+
+
+def _refusable(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Refused as refused:
+        raise Problem(409, refused.code, refused.detail) from None
+
+
+def _validated(command: Command, result: Any) -> dict[str, Any]:
+    """A command's result is validated like input: `model_copy` checks nothing."""
+    resource = command.resource
+    if not isinstance(result, resource.cls):
+        raise TypeError(f"{resource.cls.__name__}.{command.name} returned {type(result).__name__}; it should return the new state")
+    secrets = {field.name for field in resource.secrets}
+    if any(result.__dict__.get(name) is not None for name in secrets):
+        raise TypeError(f"{resource.cls.__name__}.{command.name} set a secret; secrets are changed by PUT only")
+    values = {name: value for name, value in result.__dict__.items() if name not in secrets}
+    try:
+        return resource.encode(resource.state.__pydantic_validator__.validate_python(values))
+    except ValidationError as error:
+        raise invalid(resource, error) from None
+
+
+def _instance(resource: Declaration, state: Mapping[str, Any]) -> Any:
+    return resource.state.model_construct(**_python(resource, state))
+
+
+def _python(resource: Declaration, state: Mapping[str, Any]) -> dict[str, Any]:
+    """State as Python values, without validation: what is stored was valid when it was written."""
+    return {**{field.name: field.decode(state[field.name]) for field in resource.public}, **{field.name: None for field in resource.secrets}}
+
+
+def _context(command: Command) -> Context:
+    return Context(datetime.fromisoformat(command.now), command.new_id, command.principal)
+
+
+def _store(ledger: Ledger, command: Command, old: Row | None, new: Row, event: str) -> bytes:
+    value = _representation(new)
+    if len(value) > MAX_VALUE:
+        raise Problem(422, "too-large", f"The resource would have more than {MAX_VALUE // 1024} KiB.")
+    _claim(ledger, command, old, new)
+    ledger.rows[(command.resource.name, new.id)] = new
+    ledger.records.append((command.resource, _record(command, new.version, event, value)))
+    return value
+
+
+def _claim(ledger: Ledger, command: Command, old: Row | None, new: Row | None) -> None:
+    """Moves the unique values of a row from old to new. Raises Problem before anything is moved."""
+    name = command.resource.name
+    moves = []
+    for unique in command.resource.uniques:
+        before = unique.unique_key(old.state[unique.name]) if old else None
+        after = unique.unique_key(new.state[unique.name]) if new else None
+        if before == after:
+            continue
+        if after is not None and ledger.owners.get((name, unique.name, after)) not in (None, command.id):
+            raise taken(unique.name)
+        moves.append((unique.name, before, after))
+    for field_name, before, after in moves:
+        if before is not None:
+            ledger.owners.pop((name, field_name, before), None)
+        if after is not None:
+            ledger.owners[(name, field_name, after)] = command.id
+
+
+def taken(name: str) -> Problem:
+    """409, without the value: an answer that repeats it could be logged or shown to somebody else."""
+    errors = [{"pointer": f"/{name}", "detail": "This value is taken.", "code": "taken"}] if name else None
+    return Problem(409, f"{name}-taken" if name else "taken", f"The {name or 'unique value'} belongs to another resource.", errors=errors)
+
+
+def _record(command: Command, version: int, event: str, value: bytes | None) -> Record:
+    return Record(
+        key=command.id,
+        version=version,
+        type=f"{command.resource.name}.{event}",
+        event_id=command.event_id,
+        time=command.now,
+        value=value,
+        args=command.args,
+        traceparent=command.traceparent,
+    )
+
+
+def _representation(row: Row) -> bytes:
+    return orjson.dumps({"id": row.id, "version": row.version, **row.state, "created_at": row.created_at, "updated_at": row.updated_at})
+
+
+def _headers(command: Command, version: int) -> dict[str, str]:
+    return {"ETag": f'"{version}"', "Consistency-Token": token(command.resource, command.id, version)}
+
+
+def token(resource: Declaration, id_: str, version: int) -> str:
+    """What a later read waits for: resource, id and version, in plain text."""
+    return f"{resource.name}/{id_}@{version}"

@@ -1,0 +1,231 @@
+"""The command service's edge: from HTTP to commands and back. Conventions: RFC 9110, 9457, 7396, 6585."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace as changed
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import uuid_utils
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from twofold.command import body as bodies
+from twofold.command.decide import ANY, Command, replay, taken
+from twofold.command.openapi import describe
+from twofold.command.passwords import HashPool
+from twofold.command.writer import Writer
+from twofold.errors import Problem, Unavailable
+from twofold.fields import timestamp
+from twofold.record import UUID
+from twofold.resource import FREE, App, CommandSpec, Declaration
+from twofold.runtime.web import Health, answer, read_json, service
+from twofold.store.port import Receipt, WriteStore
+
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class CommandService:
+    """Routes for every resource of an app. `close` answers what was taken."""
+
+    def __init__(self, app: App, store: WriteStore, writer: Writer, health: Health) -> None:
+        self._store, self._writer = store, writer
+        self._hashes = HashPool()
+        routes = [route for resource in app for route in self._routes(resource)]
+        self.http: Starlette = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
+
+    def close(self) -> None:
+        self._writer.stop()
+        self._hashes.close()
+
+    def _routes(self, resource: Declaration) -> list[BaseRoute]:
+        one = f"/{resource.name}/{{id}}"
+        free = {
+            "create": (f"/{resource.name}", "POST", self._create(resource)),
+            "replace": (one, "PUT", self._replace(resource)),
+            "patch": (one, "PATCH", self._patch(resource)),
+            "delete": (one, "DELETE", self._delete(resource)),
+        }
+        served = [free[name] for name in FREE if name in resource.free]
+        secrets = [(f"{one}/{field.name}", "PUT", self._secret(resource, field.name)) for field in resource.secrets]
+        domain = [
+            (f"{one}/{spec.name}", "POST", self._domain(resource, spec)) for spec in resource.commands.values() if spec.name not in FREE
+        ]
+        endpoints: dict[str, dict[str, Endpoint]] = {}
+        for path, method, endpoint in [*served, *secrets, *domain]:
+            endpoints.setdefault(path, {})[method] = endpoint
+        return [Route(path, _by_method(methods), methods=list(methods)) for path, methods in endpoints.items()]
+
+    def _create(self, resource: Declaration) -> Endpoint:
+        async def create(request: Request) -> Response:
+            body = await read_json(request)
+            state, secrets = bodies.creation(resource, body)
+            return await self._new(request, resource, str(uuid_utils.uuid7()), body, state, secrets)
+
+        return create
+
+    def _replace(self, resource: Declaration) -> Endpoint:
+        async def replace(request: Request) -> Response:
+            id_, match = _id(request), _if_match(request)
+            if request.headers.get("if-none-match") == "*":
+                body = await read_json(request)
+                state, secrets = bodies.creation(resource, body)
+                return await self._new(request, resource, id_, body, state, secrets, match=ANY)
+            if match is None:
+                detail = 'Send If-Match with the version that this replaces (If-Match: "1"), or If-None-Match: * to create.'
+                raise Problem(428, "precondition-required", detail)
+            body = await read_json(request)
+            members = bodies.members(resource, body, patch=False)
+            return await self._submit(request, _command(request, resource, "replace", id_, match, body, body=members))
+
+        return replace
+
+    def _patch(self, resource: Declaration) -> Endpoint:
+        async def patch(request: Request) -> Response:
+            body = await read_json(request, "application/merge-patch+json")
+            members = bodies.members(resource, body, patch=True)
+            return await self._submit(request, _command(request, resource, "patch", _id(request), _if_match(request), body, body=members))
+
+        return patch
+
+    def _delete(self, resource: Declaration) -> Endpoint:
+        async def delete(request: Request) -> Response:
+            return await self._submit(request, _command(request, resource, "delete", _id(request), _if_match(request), None))
+
+        return delete
+
+    def _secret(self, resource: Declaration, name: str) -> Endpoint:
+        async def secret(request: Request) -> Response:
+            body = await read_json(request)
+            secrets = await self._hashed(resource, bodies.secret(resource, name, body))
+            command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None}, secrets=secrets)
+            return await self._submit(request, command)
+
+        return secret
+
+    def _domain(self, resource: Declaration, spec: CommandSpec) -> Endpoint:
+        async def domain(request: Request) -> Response:
+            empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
+            body = {} if empty else await read_json(request)
+            arguments, args = bodies.arguments(spec, body)
+            public = {key: value for key, value in body.items() if key not in spec.secret_arguments}
+            command = _command(request, resource, spec.name, _id(request), _if_match(request), public, arguments=arguments, args=args)
+            return await self._submit(request, command)
+
+        return domain
+
+    async def _new(
+        self,
+        request: Request,
+        resource: Declaration,
+        id_: str,
+        body: dict[str, Any],
+        state: dict[str, Any],
+        secrets: dict[str, str],
+        match: frozenset[int] | None = None,
+    ) -> Response:
+        public = {key: value for key, value in body.items() if key not in secrets}
+        command = _command(request, resource, "create", id_, match, public, body=state)
+        if any(field.secret == "password" for field in resource.secrets):
+            if receipt := await self._refused_early(resource, command):
+                return _reply(receipt.reply if command.receipt is None else replay(receipt, command.receipt[1]))
+            secrets = await self._hashed(resource, secrets)
+        return await self._submit(request, command, secrets)
+
+    async def _refused_early(self, resource: Declaration, command: Command) -> Receipt | None:
+        """A look before the expensive hash: a receipt that exists, or a Problem for a unique value that is taken."""
+        values = {unique.name: key for unique in resource.uniques if (key := unique.unique_key(command.body[unique.name]))}
+        keys = [command.receipt[0]] if command.receipt else []
+        try:
+            found, receipts = await asyncio.to_thread(self._store.look, resource, values, keys)
+        except Unavailable:
+            raise Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.") from None
+        if not receipts and found:
+            raise taken(sorted(found)[0])
+        return next(iter(receipts.values()), None)
+
+    async def _hashed(self, resource: Declaration, secrets: dict[str, str]) -> dict[str, str]:
+        hashed = dict(secrets)
+        for field in resource.secrets:
+            if field.name in secrets and field.secret == "password":
+                hashed[field.name] = await asyncio.wrap_future(self._hashes.submit(secrets[field.name]))
+        return hashed
+
+    async def _submit(self, request: Request, command: Command, secrets: dict[str, str] | None = None) -> Response:
+        if secrets:
+            command = changed(command, secrets=secrets)
+        weight = int(request.headers.get("content-length") or 0) + 512
+        return _reply(await asyncio.wrap_future(self._writer.submit(command, weight)))
+
+
+def _by_method(methods: dict[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await methods[request.method](request)
+
+    return endpoint
+
+
+def _command(
+    request: Request, resource: Declaration, name: str, id_: str, match: frozenset[int] | None, public: Any, **more: Any
+) -> Command:
+    """The command, with what every request may carry. `public` is the body without secrets, for the receipt's fingerprint."""
+    trace = request.headers.get("traceparent", "")
+    return Command(
+        resource=resource,
+        name=name,
+        id=id_,
+        now=timestamp(datetime.now(UTC)),
+        event_id=str(uuid_utils.uuid7()),
+        match=match,
+        receipt=_receipt(request, public),
+        traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+        new_id=lambda: str(uuid_utils.uuid7()),
+        **more,
+    )
+
+
+def _reply(reply: Any) -> Response:
+    return answer(reply.status, reply.body, reply.headers)
+
+
+def _id(request: Request) -> str:
+    id_: str = request.path_params["id"]
+    if not UUID.fullmatch(id_):
+        raise Problem(404, "not-found", "There is nothing at this address: an id is a UUID in lower case.")
+    return id_
+
+
+def _if_match(request: Request) -> frozenset[int] | None:
+    """The versions that If-Match names. What follows a dot is the query service's and not compared; weak tags match nothing."""
+    given = request.headers.get("if-match")
+    if given is None:
+        return None
+    if given.strip() == "*":
+        return ANY
+    tags = [_ENTITY_TAG.fullmatch(tag.strip()) for tag in given.split(",")]
+    if not all(tags):
+        raise Problem(400, "malformed-header", 'If-Match should be *, or versions in quotes: If-Match: "7"')
+    strong = [tag.group(2).split(".")[0] for tag in tags if tag and not tag.group(1)]
+    return frozenset(int(version) for version in strong if version.isdecimal())
+
+
+def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
+    """The Idempotency-Key, bare or quoted, and the fingerprint of what is asked. Secrets are not in it: it would be an oracle."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    match = _KEY.fullmatch(given[0].strip()) if len(given) == 1 else None
+    if match is None:
+        raise Problem(400, "malformed-header", "Idempotency-Key should be one string of 1 to 255 printable ASCII characters.")
+    asked = [request.method, request.url.path, request.headers.get("if-match"), public]
+    return match.group(1) or match.group(2), hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

@@ -1,0 +1,81 @@
+"""Passwords become argon2id hashes, in a bounded pool, before any transaction begins.
+
+Parameters: OWASP Password Storage Cheat Sheet, the smallest it allows: m = 19 MiB, t = 2, p = 1. Normalisation and the blocklist:
+NIST SP 800-63B-4, section 3.1.1.2.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+
+from argon2 import PasswordHasher
+
+from twofold.errors import Problem
+
+LONGEST_WAIT = 2.0  # seconds
+PHC = re.compile(r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}")
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+def normalised(password: str) -> str:
+    """The form that is hashed, so that one keyboard's é is another's."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def is_common(password: str) -> bool:
+    """Whether it is among the 30,000 most used ones."""
+    return normalised(password).casefold() in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 400 KB, for those who need it
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
+
+
+class HashPool:
+    """Hashes on all cores but one. Whoever would wait longer than LONGEST_WAIT is told to come back."""
+
+    def __init__(self, workers: int = 0) -> None:
+        self._workers = workers or self.workers()
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="hash")
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._seconds = 0.03  # a hash's cost, kept up by measuring
+
+    @staticmethod
+    def workers() -> int:
+        return max(1, (os.cpu_count() or 2) - 1)
+
+    def submit(self, password: str) -> Future[str]:
+        """The hash as a PHC string, in time. Raises Problem 503 when the pool is full."""
+        with self._lock:
+            if self._waiting * self._seconds / self._workers > LONGEST_WAIT:
+                detail = "Too many passwords are being hashed. Try again in a moment."
+                raise Problem(503, "overloaded", detail, headers={"Retry-After": "2"})
+            self._waiting += 1
+        return self._pool.submit(self._hash, password)
+
+    def many(self, passwords: Sequence[str]) -> list[str]:
+        """Hashes of a batch, for who has the time to wait."""
+        return list(self._pool.map(_HASHER.hash, passwords))
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _hash(self, password: str) -> str:
+        begun = time.perf_counter()
+        try:
+            return _HASHER.hash(password)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self._seconds += (time.perf_counter() - begun - self._seconds) / 8

@@ -1,0 +1,174 @@
+"""Group commit: commands that arrive while a transaction runs go together into the next one.
+
+No answer leaves before the commit, not even a refusal, since it may rest on what a neighbour did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from twofold.command.decide import Command, Ledger, decide, taken
+from twofold.errors import Contended, OutcomeUnknown, Problem, Rejected, Taken, Unavailable
+from twofold.resource import Declaration
+from twofold.runtime.batcher import LATER, Batcher, Later
+from twofold.runtime.retry import Backoff
+from twofold.store.port import Doubt, Reply, Unit, WriteStore
+
+log: Any = structlog.get_logger()
+Answer = Reply | BaseException | Later
+LONGEST_WAIT = 2.0  # seconds that a command waits for a row that somebody else has locked
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+class Writer:
+    """Takes commands and answers them once they are durable."""
+
+    def __init__(self, store: WriteStore, committed: Callable[[], None] = lambda: None, *, max_items: int = 256) -> None:
+        self._store = store
+        self._committed = committed
+        self._batcher: Batcher[Command, Reply] = Batcher("writer", self.run, max_items=max_items)
+
+    def submit(self, command: Command, weight: int = 1) -> Future[Reply]:
+        """The answer, in time; a Problem if it is refused. `weight` is about the command's size in bytes."""
+        return self._batcher.submit(replace(command, deadline=time.monotonic() + LONGEST_WAIT), weight)
+
+    def stop(self) -> None:
+        self._batcher.stop()
+
+    def run(self, commands: Sequence[Command]) -> list[Answer]:
+        """One batch: one answer per command, in order."""
+        answers = self._run(commands)
+        self._committed()
+        return answers
+
+    def _run(self, commands: Sequence[Command]) -> list[Answer]:
+        """A permanent error runs the batch once more (a look-up may see a race's winner now), then its commands one by one."""
+        second, reconnected = False, False
+        deadline, backoff = time.monotonic() + LONGEST_WAIT, Backoff(0.01, 0.2)
+        while True:
+            try:
+                return self._unit(commands)
+            except Contended:
+                if time.monotonic() > deadline:
+                    return [_busy()] * len(commands)
+                time.sleep(backoff.next())
+            except Rejected as error:
+                if second and len(commands) == 1:
+                    return [_refusal(error)]
+                if second:
+                    return [self._run([command])[0] for command in commands]
+                second = True
+            except Unavailable as error:
+                if reconnected:  # the first failure may be a pooled connection that the server had ended
+                    log.warning("write store unavailable", reason=str(error))
+                    return [_unavailable()] * len(commands)
+                reconnected = True
+
+    def _unit(self, commands: Sequence[Command]) -> list[Answer]:
+        answers: list[Answer] = []
+        try:
+            with self._store.unit() as unit:
+                doubt = unit.doubt
+                ledger = load(unit, commands)
+                answers = [_answered(ledger, command) for command in commands]
+                _save(unit, ledger, commands)
+                unit.commit()
+        except OutcomeUnknown:
+            if not self._settled(doubt):
+                raise Contended("the unit was rolled back") from None
+        except _Lost as lost:
+            return [lost.problem] * len(commands)
+        return answers
+
+    def _settled(self, doubt: Doubt) -> bool:
+        try:
+            done = self._store.settle(doubt)
+        except (Unavailable, Contended):
+            raise _Lost from None
+        log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
+        return done
+
+
+class _Lost(Exception):  # noqa: N818
+    """The outcome of a commit could not be found out."""
+
+    problem = Problem(
+        503,
+        "outcome-unknown",
+        "The connection to the write store was lost during the commit. Retry with the same Idempotency-Key to learn the outcome.",
+        headers=RETRY_AFTER,
+    )
+
+
+def load(unit: Unit, commands: Sequence[Command]) -> Ledger:
+    """All that the commands need to know, in a number of statements that does not depend on how many they are."""
+    ledger = Ledger()
+    keys = sorted({command.receipt[0] for command in commands if command.receipt})
+    ledger.receipts.update(unit.receipts(keys) if keys else {})
+    for resource in _resources(commands):
+        ours = [command for command in commands if command.resource is resource]
+        _load_rows(unit, ledger, resource, ours)
+        _load_owners(unit, ledger, resource, ours)
+    return ledger
+
+
+def _load_rows(unit: Unit, ledger: Ledger, resource: Declaration, commands: Sequence[Command]) -> None:
+    ids = sorted({command.id for command in commands if command.name != "create" or command.match is not None})
+    loaded = unit.load(resource, ids)
+    rows = {(resource.name, id_): row for id_, row in loaded.rows.items()}
+    ledger.before.update(rows)
+    ledger.rows.update(rows)
+    ledger.busy.update((resource.name, id_) for id_ in loaded.busy)
+    ledger.deleted.update((resource.name, id_) for id_ in loaded.deleted)
+
+
+def _load_owners(unit: Unit, ledger: Ledger, resource: Declaration, commands: Sequence[Command]) -> None:
+    for unique in resource.uniques:
+        keys = {unique.unique_key(command.body.get(unique.name)) for command in commands} - {None}
+        found = unit.taken(resource, unique.name, sorted(key for key in keys if key)) if keys else {}
+        ledger.owners.update({(resource.name, unique.name, key): id_ for key, id_ in found.items()})
+
+
+def _answered(ledger: Ledger, command: Command) -> Answer:
+    if (command.resource.name, command.id) in ledger.busy:
+        return _busy() if time.monotonic() > command.deadline else LATER
+    try:
+        return decide(ledger, command)
+    except Problem as problem:
+        return problem
+    except Exception as error:  # noqa: BLE001 - a command of the app is broken; its neighbours are not
+        log.error("command failed", resource=command.resource.name, command=command.name, error=type(error).__name__, exc_info=True)
+        return Problem(500, "command-broken", "The command failed for a reason that is not the request's.")
+
+
+def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
+    if not ledger.records:
+        return
+    for resource in _resources(commands):
+        unit.save(resource, ledger.writes(resource))
+    unit.publish(ledger.records, ledger.new_receipts)
+
+
+def _resources(commands: Sequence[Command]) -> list[Declaration]:
+    return list({command.resource.name: command.resource for command in commands}.values())
+
+
+def _busy() -> Problem:
+    return Problem(503, "row-locked", "Somebody else holds a lock on the resource. Try again in a moment.", headers=RETRY_AFTER)
+
+
+def _unavailable() -> Problem:
+    return Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.", headers=RETRY_AFTER)
+
+
+def _refusal(error: Rejected) -> Problem:
+    if isinstance(error, Taken):
+        return taken(error.field)
+    log.error("the write store refused values that passed validation", reason=str(error))
+    return Problem(422, "refused-by-store", "The write store refuses these values.")

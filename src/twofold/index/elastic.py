@@ -1,0 +1,197 @@
+"""The read store on Elasticsearch or OpenSearch.
+
+`users` is an alias that shows the live documents of one generation, `users-000001`. Writes go to the generation that the
+alias names at that moment, through an alias of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from twofold.errors import Outdated, Rejected, Unavailable
+from twofold.fields import Field
+from twofold.index import elastic_bulk
+from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
+from twofold.index.elastic_query import search_body
+from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape, sort_values
+from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search, Verdict
+from twofold.resource import Declaration
+
+# The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
+BULK = "?require_alias=true&timeout=5s&filter_path=items.index._id,items.index.status,items.index.error"
+
+
+class ElasticIndex:
+    """Indices of one cluster. Its `hosts` are full URLs of nodes."""
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        *,
+        engine: Engine,
+        user: str | None = None,
+        password: str | None = None,
+        refresh_interval: str = "1s",
+    ) -> None:
+        self._client = Client(hosts, engine, user, password)
+        self._refresh_interval = refresh_interval
+
+    def migrate(self, resource: Declaration) -> list[str]:
+        steps, generation, fields = self._plan(resource)
+        if fields is None:
+            self._create(resource, generation)
+        elif fields:
+            self._client.send("PUT", path(generation, "_mapping"), mapping_of(resource, fields))
+        return steps
+
+    def pending(self, resource: Declaration) -> list[str]:
+        return self._plan(resource)[0]
+
+    def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
+        if not operations:
+            return []
+        generation = self._generation(resource)
+        if generation is None:
+            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+        batches = elastic_bulk.requests(operations)
+        return [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
+
+    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        wanted = [id for id in ids if id]  # an empty id is an error to the engine
+        if not wanted:
+            return {}
+        _, answer = self._client.send("POST", path(resource.index, "_mget"), {"ids": wanted})
+        found = answer.get("docs", [])
+        if len(found) != len(wanted):
+            raise self._client.nonsense("the number of documents")
+        for item in found:
+            if "error" in item:
+                raise self._client.error(404, item)
+        return {item["_id"]: item["_source"] for item in found if item.get("found")}
+
+    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+        if not searches:
+            return []
+        header = orjson.dumps({"index": resource.index, "allow_partial_search_results": False})
+        parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
+        _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
+        responses = answer.get("responses", [])
+        if len(responses) != len(searches):
+            raise self._client.nonsense("the number of pages")
+        return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
+
+    def refresh(self, resource: Declaration) -> None:
+        _, answer = self._client.send("POST", path(resource.index, "_refresh"))
+        if answer.get("_shards", {}).get("failed"):
+            raise Unavailable(f"{self._client.name} could not refresh all shards of {resource.index}")
+
+    def status(self, resource: Declaration) -> IndexStatus:
+        generation = self._generation(resource)
+        if generation is None:
+            raise Outdated(f"There is no alias {resource.index}. Run: twofold migrate")
+        counting = {
+            "size": 0,
+            "track_total_hits": True,
+            "aggs": {"tombstones": {"filter": {"term": {"deleted": True}}}},
+        }
+        _, answer = self._client.send("POST", f"{path(generation, '_search')}?allow_partial_search_results=false", counting)
+        tombstones = self._whole(answer)["aggregations"]["tombstones"]["doc_count"]
+        return IndexStatus(generation, answer["hits"]["total"]["value"] - tombstones, tombstones)
+
+    def check(self) -> str:
+        # `GET /` would tell the version too, but not every build answers it.
+        _, nodes = self._client.send("GET", "/_nodes/_local?filter_path=nodes.*.version")
+        _, health = self._client.send("GET", "/_cluster/health?filter_path=status,number_of_nodes")
+        versions = sorted({node["version"] for node in nodes.get("nodes", {}).values()})
+        return f"{self._client.name} {', '.join(versions)}, status {health.get('status')}"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _plan(self, resource: Declaration) -> tuple[list[str], str, list[Field] | None]:
+        """What `migrate` has to do in words, the generation, and the fields to add; None where there is no generation."""
+        status, answer = self._client.send("GET", path(resource.index), expect=(404,))
+        if status == 404:
+            generation = first_generation(resource)
+            return [f"create the index {generation} with the alias {resource.index}"], generation, None
+        generation, held = self._held(resource, answer)
+        fields = new_fields(resource, held)
+        return [f"add the field {field.name} to the index {generation}" for field in fields], generation, fields
+
+    def _held(self, resource: Declaration, answer: Answer) -> tuple[str, dict[str, str]]:
+        """The generation behind the alias and its shape. Raises Outdated where it is not ours."""
+        fix = f'Move or delete it, or declare the resource with another name: index="my-{resource.index}". Then run: twofold migrate'
+        if resource.index in answer:
+            raise Outdated(f"An index named {resource.index} exists that twofold did not make. {fix}")
+        if len(answer) != 1:
+            raise Outdated(
+                f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}. Leave it the newest generation only"
+            )
+        [(generation, index)] = answer.items()
+        meta = index.get("mappings", {}).get("_meta", {}).get("twofold")
+        if not meta or meta.get("resource") != resource.name:
+            raise Outdated(f"The alias {resource.index} names the index {generation}, which is not twofold's for {resource.name}. {fix}")
+        return generation, meta["fields"]
+
+    def _create(self, resource: Declaration, generation: str) -> None:
+        body = index_body(resource, generation, self._refresh_interval)
+        status, answer = self._client.send("PUT", path(generation), body, expect=(400,))
+        if status != 400:
+            return
+        if reason_of(answer)[0] != "resource_already_exists_exception":
+            raise self._client.error(status, answer)
+        if self._plan(resource)[2] is None:  # else another process has just made both
+            raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
+
+    def _generation(self, resource: Declaration) -> str | None:
+        status, answer = self._client.send("GET", path("_alias", resource.index), expect=(404,))
+        if status == 404:
+            return None
+        if len(answer) != 1:
+            raise Unavailable(f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}")
+        return next(iter(answer))
+
+    def _bulk(self, resource: Declaration, generation: str, operations: list[Operation]) -> list[Outcome]:
+        target = path(writing_alias(generation), "_bulk") + BULK
+        status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=(400, 413))
+        if status in (400, 413):
+            return self._halved(resource, generation, operations, status, reason_of(answer)[0])
+        outcomes = elastic_bulk.outcomes(operations, answer, shape(resource).keys() | SYSTEM.keys() | {"deleted"})
+        if outcomes is None:
+            raise self._client.nonsense("the items of a bulk")
+        return outcomes
+
+    def _halved(self, resource: Declaration, generation: str, operations: list[Operation], status: int, kind: str) -> list[Outcome]:
+        """Too large, or spoiled as a whole by one operation: that one alone is refused."""
+        if status == 400 and kind != "action_request_validation_exception":
+            raise Unavailable(f"{self._client.name} refuses bulk requests as such: 400 {kind}")  # so not for what is in them
+        if len(operations) == 1:
+            return [Outcome(Verdict.REJECTED, f"{status} {kind}".strip())]
+        middle = len(operations) // 2
+        halves = operations[:middle], operations[middle:]
+        return [outcome for half in halves for outcome in self._bulk(resource, generation, half)]
+
+    def _page(self, search: Search, response: Answer) -> Page:
+        found = self._whole(response)["hits"]
+        hits = [Hit(hit["_source"], sort_values(search, hit["_source"], hit["_score"])) for hit in found["hits"]]
+        total = found["total"]["value"]
+        return Page(hits, min(total, TOTAL_CAP), found["total"]["relation"] == "eq" and total <= TOTAL_CAP)
+
+    def _whole(self, response: Answer) -> Answer:
+        """The response, if it is the whole answer of every shard."""
+        if "error" in response:
+            raise self._client.error(response.get("status", 500), response)
+        if response.get("timed_out") or response.get("_shards", {}).get("failed") or "hits" not in response:
+            raise Unavailable(f"{self._client.name} gave a part of the answer only")
+        return response
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:  # half a surrogate pair
+        raise Rejected("The search holds text that is not Unicode") from error

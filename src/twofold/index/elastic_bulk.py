@@ -1,0 +1,73 @@
+"""Bulk requests to Elasticsearch and OpenSearch, and the verdict on each of their items."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from twofold.index.elastic_client import Answer, reason_of
+from twofold.index.port import Operation, Outcome, Verdict
+
+REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bodies that are much larger
+_OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
+_NOT_JSON = "not_x_content_exception"  # Elasticsearch says 500 to it
+_ARGUMENT = "illegal_argument_exception"  # where it names no field, it is about the index, and so about every document
+_TOLD = (403, 404, 429, 503)  # their reasons speak of indices and nodes
+_UNDECLARED = re.compile(r"introduction of \[([A-Za-z_][A-Za-z0-9_.]{0,127})\]")
+_FIELD = re.compile(r"field(?: \[|=\")([A-Za-z_][A-Za-z0-9_.]{0,127})[\]\"]")
+
+
+def requests(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """The operations in order, cut into requests of a bounded size."""
+    batch: list[Operation] = []
+    size = 0
+    for operation in operations:
+        if batch and size + len(operation.document) > REQUEST_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(operation)
+        size += len(operation.document)
+    if batch:
+        yield batch
+
+
+def lines(operations: Sequence[Operation]) -> bytes:
+    parts = []
+    for operation in operations:
+        action = {"_id": operation.id, "version": operation.version, "version_type": "external"}
+        parts.append(orjson.dumps({"index": action}))
+        parts.append(operation.document.replace(b"\n", b" "))  # in JSON a raw line end can only be white space
+    return b"\n".join([*parts, b""])
+
+
+def outcomes(operations: Sequence[Operation], answer: Answer, fields: Collection[str]) -> list[Outcome] | None:
+    """One per operation, or None where the answer's items are not those of the request."""
+    items = [item.get("index", {}) for item in answer.get("items", [])]
+    if [item.get("_id") for item in items] != [operation.id for operation in operations]:
+        return None
+    return [judge(item, fields) for item in items]
+
+
+def judge(item: Mapping[str, Any], fields: Collection[str]) -> Outcome:
+    status = item.get("status", 500)
+    if 200 <= status < 300:
+        return _OK
+    if status == 409:
+        return _STALE
+    kind, reason = reason_of(item)
+    field = _field(reason, fields)
+    if kind == _NOT_JSON or (status == 400 and (field or kind != _ARGUMENT)):
+        return Outcome(Verdict.REJECTED, f"{kind}{field}")
+    # Index gone, write block, disk full, overload, shard away: the same may succeed later.
+    return Outcome(Verdict.UNAVAILABLE, f"{status} {kind}: {reason[:200]}" if status in _TOLD else f"{status} {kind}")
+
+
+def _field(reason: str, fields: Collection[str]) -> str:
+    """The field that a refusal is about. The reason itself quotes the document's values, and a verdict is read by many."""
+    if found := _UNDECLARED.search(reason):
+        return f": the field {found[1]} is not declared"
+    found = _FIELD.search(reason)
+    return f": the field {found[1]}" if found and found[1].partition(".")[0] in fields else ""

@@ -1,0 +1,99 @@
+"""Requests to Elasticsearch or OpenSearch, and what their answers mean, translated in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+from urllib.parse import quote
+
+import orjson
+from elastic_transport import HttpHeaders, NodeConfig, OrjsonSerializer, Transport, TransportError
+from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
+
+from twofold.errors import EngineError, Rejected, Unavailable
+
+Engine = Literal["elasticsearch", "opensearch"]
+Answer = dict[str, Any]
+NAMES: Mapping[Engine, str] = {"elasticsearch": "Elasticsearch", "opensearch": "OpenSearch"}
+TIMEOUT_SECONDS = 10.0
+CONNECTIONS = 32  # of one process to one node; a request beyond that waits for a free one
+
+
+class Client:
+    """One HTTP client for all nodes. It neither retries nor looks for other nodes: that is the runtime's and the operator's."""
+
+    def __init__(self, hosts: Sequence[str], engine: Engine, user: str | None, password: str | None) -> None:
+        self.name = NAMES[engine]
+        self._closed = False
+        self._transport = Transport(
+            [_node(host, user, password) for host in hosts],
+            serializers={"application/json": OrjsonSerializer()},
+            max_retries=0,
+            retry_on_status=(),
+            meta_header=False,
+        )
+
+    def send(self, method: str, path: str, body: Answer | None = None, expect: Collection[int] = ()) -> tuple[int, Answer]:
+        """Status and answer; a status outside of 2xx and `expect` is raised as what it means."""
+        return self._send(method, path, None if body is None else orjson.dumps(body), "application/json", expect)
+
+    def send_lines(self, path: str, lines: bytes, expect: Collection[int] = ()) -> tuple[int, Answer]:
+        """POST of newline-delimited JSON."""
+        return self._send("POST", path, lines, "application/x-ndjson", expect)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._transport.close()
+
+    def error(self, status: int, answer: Any) -> EngineError:
+        """What a status means. Reasons of 400 and 500 may quote documents and queries, so their type alone is told."""
+        kind, reason = reason_of(answer)
+        if status in (400, 413) and kind:  # without a type it is not the engine that speaks
+            return Rejected(f"{self.name} refuses the request: {status} {kind}")
+        if status == 401 or (status == 403 and kind != "cluster_block_exception"):
+            return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")
+        told = f": {reason[:200]}" if status in (403, 404, 429, 503) and reason else ""
+        return Unavailable(f"{self.name} answered {status} {kind}{told}")
+
+    def nonsense(self, what: str) -> Unavailable:
+        return Unavailable(f"What answers is not {self.name}, or something between us and it breaks its answers: {what}")
+
+    def _send(self, method: str, path: str, body: bytes | None, mimetype: str, expect: Collection[int]) -> tuple[int, Answer]:
+        if self._closed:
+            raise Unavailable(f"The connection to {self.name} is closed")
+        headers = {"accept": "application/json"} | ({} if body is None else {"content-type": mimetype})
+        try:
+            response = self._transport.perform_request(method, path, body=body, headers=headers)
+        except TransportError as error:  # its text may hold the whole answer, its name does not
+            causes = ", ".join(sorted({type(cause).__name__ for cause in error.errors}))
+            raise Unavailable(f"{self.name} cannot be reached: {type(error).__name__} {causes}") from error
+        status, answer = response.meta.status, response.body
+        if not (200 <= status < 300 or status in expect):
+            raise self.error(status, answer)
+        if status == 413:
+            return status, {}  # mostly a proxy's, whose text says nothing
+        if not isinstance(answer, dict):
+            raise self.nonsense(f"{status} {type(answer).__name__}")
+        return status, answer
+
+
+def path(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def reason_of(answer: Any) -> tuple[str, str]:
+    """Type and reason of an error, wherever the engine put them."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        return str(error.get("type", "")), str(error.get("reason", ""))
+    return "", str(error or "")
+
+
+def _node(host: str, user: str | None, password: str | None) -> NodeConfig:
+    config = url_to_node_config(host, use_default_ports_for_scheme=True)
+    headers = HttpHeaders(config.headers)
+    if user is not None:
+        headers["authorization"] = basic_auth_to_header((user, password or ""))
+    return replace(config, headers=headers, connections_per_node=CONNECTIONS, request_timeout=TIMEOUT_SECONDS)

@@ -1,0 +1,131 @@
+"""What a declaration means to an index, whichever engine holds it: its shape, and which values fit a field."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from twofold.errors import Outdated, Rejected
+from twofold.fields import INT64, Field, Kind
+from twofold.index.port import Search, Sort
+from twofold.resource import Declaration
+
+SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
+SCORE = "_score"
+ID_BYTES = 512  # Elasticsearch's limit
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def first_generation(resource: Declaration) -> str:
+    return f"{resource.index}-000001"
+
+
+def texts(resource: Declaration) -> list[Field]:
+    return [field for field in resource.public if field.text]
+
+
+def shape(resource: Declaration) -> dict[str, str]:
+    """How each public field is indexed, in words. Where this changes, documents or their index change."""
+    return {field.name: _describe(field) for field in resource.public}
+
+
+def digest(resource: Declaration) -> str:
+    """Sixteen digits that change with the shape."""
+    return hashlib.sha256(orjson.dumps(shape(resource), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def new_fields(resource: Declaration, held: Mapping[str, str]) -> list[Field]:
+    """The fields that an index of the shape `held` lacks. Raises Outdated where it differs in anything else."""
+    wanted = shape(resource)
+    for name, was in held.items():
+        if wanted.get(name) != was:
+            now = f"is {wanted[name]} in the declaration" if name in wanted else "is not declared any more"
+            raise Outdated(
+                f"The index {resource.index} holds {name} as {was}, but it {now}. Only a rebuild can change that: twofold rebuild {resource.name}"
+            )
+    return [field for field in resource.public if field.name not in held]
+
+
+def full_sort(search: Search) -> tuple[Sort, ...]:
+    """The search's sort, with `id` behind it so that no two hits are equal."""
+    return search.sort if any(sort.field == "id" for sort in search.sort) else (*search.sort, Sort("id"))
+
+
+def sort_kind(resource: Declaration, name: str) -> Kind:
+    """The kind of the values that `name` is sorted by. Raises Rejected where nothing can be sorted by it."""
+    if name == SCORE:
+        return "float"
+    field = _public(resource, name)
+    if name not in SYSTEM and (field is None or not field.sortable):
+        raise Rejected(f"{resource.name} cannot be sorted by {name!r}")
+    return SYSTEM[name] if field is None else field.kind
+
+
+def filter_kind(resource: Declaration, name: str) -> Kind:
+    """The kind of the values that `name` is filtered by. Raises Rejected where nothing can be filtered by it."""
+    field = _public(resource, name)
+    if name not in SYSTEM and (field is None or not field.filterable):
+        raise Rejected(f"{resource.name} cannot be filtered by {name!r}")
+    return SYSTEM[name] if field is None else field.kind
+
+
+def filters(resource: Declaration, search: Search) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The search's filters. Raises Rejected for a value that no document can hold, since engines disagree about those."""
+    for name, values in search.filters:
+        kind = filter_kind(resource, name)
+        if not all(fits(kind, value) for value in values):
+            raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
+        yield name, values
+
+
+def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]:
+    """The sort, its kinds, and the values to continue behind. Raises Rejected where these do not fit the sort."""
+    sorts, values = full_sort(search), search.after or ()
+    kinds = [sort_kind(resource, sort.field) for sort in sorts]
+    if len(values) != len(sorts) or not all(value is None or fits(kind, value) for kind, value in zip(kinds, values, strict=True)):
+        raise Rejected(f"{resource.name} cannot be continued there: the values do not fit the sort")
+    return list(zip(sorts, kinds, values, strict=True))
+
+
+def sort_values(search: Search, document: Mapping[str, Any], score: float | None) -> tuple[Any, ...]:
+    """What a hit was sorted by, as its document holds it; so it is the same on every engine and survives JSON."""
+    return tuple(score if sort.field == SCORE else document.get(sort.field) for sort in full_sort(search))
+
+
+def fits(kind: Kind, value: Any) -> bool:
+    """Whether a document may hold this value in a field of this kind."""
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind in ("integer", "decimal"):
+        return type(value) is int and -INT64 <= value < INT64
+    if kind == "float":
+        return type(value) in (float, int)
+    return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
+
+
+def _is_date(kind: Kind, value: str) -> bool:
+    try:
+        if kind == "date":
+            return bool(_DATE.fullmatch(value) and date.fromisoformat(value))
+        return bool(_DATETIME.fullmatch(value) and datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _public(resource: Declaration, name: str) -> Field | None:
+    return next((field for field in resource.public if field.name == name), None)
+
+
+def _describe(field: Field) -> str:
+    words: str = field.kind
+    if field.kind == "string":
+        words = " and ".join(hint for hint in ("keyword", "text") if getattr(field, hint)) or "stored"
+    if field.kind == "decimal":
+        words = f"decimal of {field.places} places"
+    return f"list of {words}" if field.many else words

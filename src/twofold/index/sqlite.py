@@ -1,0 +1,114 @@
+"""The read store in a SQLite file, with FTS5."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from twofold.errors import Contended, Outdated, Unavailable
+from twofold.index import sqlite_query, sqlite_schema
+from twofold.index.mapping import first_generation, sort_values, texts
+from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search
+from twofold.index.sqlite_schema import tables
+from twofold.index.sqlite_write import Writer
+from twofold.resource import Declaration
+from twofold.runtime.embedded import Embedded
+
+
+class SqliteIndex:
+    """Every index in one file. What is applied is found at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = Embedded(path)
+        with self._write() as connection:
+            connection.execute(sqlite_schema.GENERATIONS)
+
+    def migrate(self, resource: Declaration) -> list[str]:
+        with self._write() as connection:
+            steps, fields = sqlite_schema.plan(connection, resource)
+            if fields is None:
+                sqlite_schema.create(connection, resource)
+            elif fields:
+                sqlite_schema.add_fields(connection, resource, fields)
+            return steps
+
+    def pending(self, resource: Declaration) -> list[str]:
+        with self._read() as connection:
+            return sqlite_schema.plan(connection, resource)[0]
+
+    def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
+        if not operations:
+            return []
+        with self._write() as connection:
+            return Writer(connection, resource).write(operations)
+
+    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        sql = f"SELECT id, document FROM {tables(resource).documents} WHERE id IN (SELECT value FROM json_each(?))"
+        with self._read() as connection:
+            rows = connection.execute(sql, (orjson.dumps(list(ids)).decode(),))
+            return {id: orjson.loads(document) for id, document in rows}
+
+    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+        with self._read() as connection:
+            return [_search(connection, resource, search) for search in searches]
+
+    def refresh(self, resource: Declaration) -> None:
+        """Nothing to do: a commit is visible to every search that starts after it."""
+
+    def status(self, resource: Declaration) -> IndexStatus:
+        names = tables(resource)
+        with self._read() as connection:
+            if not connection.execute("SELECT 1 FROM generation WHERE alias = ?", (resource.index,)).fetchone():
+                raise Outdated(f"The index {resource.index} does not exist. Run: twofold migrate")
+            live, dead = (
+                connection.execute(f"SELECT count(*) FROM {names.documents} WHERE deleted = {deleted}").fetchone()[0] for deleted in (0, 1)
+            )
+        return IndexStatus(first_generation(resource), live, dead)
+
+    def check(self) -> str:
+        with self._read() as connection:
+            connection.execute("SELECT count(*) FROM generation").fetchone()
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def close(self) -> None:
+        self._file.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with _patient(), self._file.write() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with _patient(), self._file.read() as connection:
+            yield connection
+
+
+def _search(connection: sqlite3.Connection, resource: Declaration, search: Search) -> Page:
+    if sqlite_query.asks_for_words(search) and not texts(resource):
+        return Page()
+    rows = connection.execute(*sqlite_query.page(resource, search)).fetchall()
+    hits = [_hit(search, *row) for row in rows]
+    if search.after is None and len(hits) < search.limit:
+        return Page(hits, len(hits))
+    found = connection.execute(*sqlite_query.count(resource, search)).fetchone()[0]
+    return Page(hits, min(found, TOTAL_CAP), found <= TOTAL_CAP)
+
+
+def _hit(search: Search, content: bytes, score: float) -> Hit:
+    document = orjson.loads(content)
+    return Hit(document, sort_values(search, document, score))
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Nobody else writes this file; where somebody does all the same, it is a matter of waiting, as with any engine."""
+    try:
+        yield
+    except Contended as error:
+        raise Unavailable(str(error)) from error

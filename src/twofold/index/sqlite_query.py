@@ -1,0 +1,119 @@
+"""From a Search to SQL. Names come from the declaration; what a user wrote is only ever bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from twofold.fields import Kind
+from twofold.index.mapping import SCORE, SYSTEM, after, filters, full_sort, sort_kind
+from twofold.index.port import TOTAL_CAP, Search, Sort
+from twofold.index.sqlite_schema import GAP, column, tables
+from twofold.resource import Declaration
+
+Statement = tuple[str, list[Any]]
+
+
+def page(resource: Declaration, search: Search) -> Statement:
+    """Rows of document and score."""
+    source, parameters = _source(resource, search)
+    beyond: Statement = _beyond(resource, search) if search.after is not None else ("1", [])
+    order = ", ".join(_order(resource, search, sort) for sort in full_sort(search))
+    score = _score(search) if any(sort.field == SCORE for sort in search.sort) else "NULL"
+    sql = f"SELECT d.document, {score} {source} AND ({beyond[0]}) ORDER BY {order} LIMIT ?"
+    return sql, [*parameters, *beyond[1], search.limit]
+
+
+def count(resource: Declaration, search: Search) -> Statement:
+    """One row: the number of matches, or TOTAL_CAP + 1 where there are more."""
+    source, parameters = _source(resource, search)
+    if asks_for_words(search) and not search.filters:  # the words are those of live documents: no need to look at these
+        source = f"FROM {tables(resource).words} f WHERE {_match(resource)}"
+    return f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {TOTAL_CAP + 1})", parameters
+
+
+def asks_for_words(search: Search) -> bool:
+    return bool(search.words) or search.prefix is not None
+
+
+def match(search: Search) -> str:
+    """The expression for FTS5: quoted phrases only, since everything unquoted is its syntax.
+
+    Phrases in a row mean AND, and unlike with the word AND a phrase without any word ("&") drops out.
+    """
+    phrases = [_phrase(word) for word in search.words]
+    return " ".join([*phrases, f"{_phrase(search.prefix)}*"] if search.prefix is not None else phrases)
+
+
+def _phrase(word: str) -> str:
+    # A zero byte would end the expression, the gap stands between the items of lists.
+    return '"' + word.replace("\0", " ").replace(GAP, " ").replace('"', '""') + '"'
+
+
+def _source(resource: Declaration, search: Search) -> Statement:
+    """FROM … WHERE …: all matches."""
+    names = tables(resource)
+    conditions, parameters = [], []
+    origin = f"{names.documents} d"
+    if asks_for_words(search):
+        # CROSS JOIN: words first. SQLite would rather ask for the words anew at every row of a filter.
+        origin = f'{names.words} f CROSS JOIN {names.documents} d ON d."row" = f.rowid'
+        conditions.append(_match(resource))
+        parameters.append(match(search))
+    conditions.append("d.deleted = 0")  # written out, so that the partial indexes serve
+    for name, values in filters(resource, search):
+        condition, bound = _filter(resource, name, values)
+        conditions.append(condition)
+        parameters += bound
+    return f"FROM {origin} WHERE {' AND '.join(conditions)}", parameters
+
+
+def _match(resource: Declaration) -> str:
+    words = tables(resource).words
+    return f"f.{words} MATCH ?"
+
+
+def _filter(resource: Declaration, name: str, values: tuple[Any, ...]) -> Statement:
+    if name not in SYSTEM and resource.field(name).many:
+        # Both sides go through JSON, so that equal floats are read equally.
+        items = f"SELECT 1 FROM json_each(d.{column(name)}) AS item WHERE item.value IN (SELECT value FROM json_each(?))"
+        return f"EXISTS ({items})", [orjson.dumps(values).decode()]
+    return f"{_column(name)} IN ({', '.join('?' for _ in values)})", list(values)
+
+
+def _column(name: str) -> str:
+    return f"d.{name}" if name in SYSTEM else f"d.{column(name)}"
+
+
+def _score(search: Search) -> str:
+    return "-f.rank" if asks_for_words(search) else "1.0"  # FTS5's rank is lower where a document fits better
+
+
+def _sorted_by(search: Search, sort: Sort) -> str:
+    return _score(search) if sort.field == SCORE else _column(sort.field)
+
+
+def _order(resource: Declaration, search: Search, sort: Sort) -> str:
+    sort_kind(resource, sort.field)
+    return f"{_sorted_by(search, sort)} {'DESC' if sort.descending else 'ASC'} NULLS LAST"
+
+
+def _beyond(resource: Declaration, search: Search) -> Statement:
+    """True of hits behind `after`: equal in some first sorts, beyond in the next."""
+    choices, parameters = [], []
+    equal: list[str] = []
+    held: list[Any] = []
+    for sort, kind, value in after(resource, search):
+        expression = _sorted_by(search, sort)
+        if value is not None:  # nothing sorts behind a missing value
+            choices.append(" AND ".join([*equal, _behind(expression, kind, sort)]))
+            parameters += [*held, value]
+        equal.append(f"{expression} IS ?")
+        held.append(value)
+    return " OR ".join(f"({choice})" for choice in choices) or "0", parameters
+
+
+def _behind(expression: str, kind: Kind, sort: Sort) -> str:
+    comparison = f"{expression} {'<' if sort.descending else '>'} ?"
+    return comparison if sort.field == "id" else f"({comparison} OR {expression} IS NULL)"

@@ -1,0 +1,152 @@
+"""The tables of one resource's index in SQLite: documents by id, and their words.
+
+`doc_users` has a row per id, tombstones included, with a column `f_…` per field that is filtered or sorted by; a list is
+kept there as JSON. `fts_users` (FTS5) has the words of live documents under the same row number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from twofold.errors import Outdated
+from twofold.fields import Field, Kind
+from twofold.index.mapping import digest, first_generation, new_fields, shape, texts
+from twofold.resource import Declaration
+
+GENERATIONS = """CREATE TABLE IF NOT EXISTS generation (
+    name TEXT PRIMARY KEY, alias TEXT NOT NULL UNIQUE, resource TEXT NOT NULL, digest TEXT NOT NULL, fields TEXT NOT NULL)"""
+# A character that the tokenizer takes for a word (private use) and that nobody writes: it keeps a phrase
+# from reaching over the end of one item of a list into the next.
+GAP = "\ue000"
+_TYPES: dict[Kind, str] = {"integer": "INTEGER", "decimal": "INTEGER", "boolean": "INTEGER", "float": "REAL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of a resource's tables and columns, quoted."""
+
+    documents: str
+    words: str
+    columns: tuple[Field, ...]
+    texts: tuple[Field, ...]
+
+    def row(self, document: dict[str, Any]) -> tuple[Any, ...]:
+        """The values of the columns `f_…`."""
+        return tuple(column_value(field, document.get(field.name)) for field in self.columns)
+
+
+def tables(resource: Declaration) -> Tables:
+    return Tables(
+        documents=quoted(f"doc_{resource.index}"),
+        words=quoted(f"fts_{resource.index}"),
+        columns=tuple(field for field in resource.public if field.filterable),
+        texts=tuple(texts(resource)),
+    )
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column(name: str) -> str:
+    return quoted(f"f_{name}")
+
+
+def column_value(field: Field, value: Any) -> Any:
+    return orjson.dumps(value).decode() if field.many and value is not None else value
+
+
+def text_value(value: Any) -> str | None:
+    return f" {GAP} ".join(value) if isinstance(value, list) else value
+
+
+def plan(connection: sqlite3.Connection, resource: Declaration) -> tuple[list[str], list[Field] | None]:
+    """What `migrate` has to do, in words, and the fields to add; None where nothing is there yet."""
+    found = connection.execute("SELECT fields FROM generation WHERE alias = ?", (resource.index,)).fetchone()
+    if found is None:
+        _refuse_foreign(connection, resource)
+        return [f"create the index {first_generation(resource)} with the alias {resource.index}"], None
+    fields = new_fields(resource, orjson.loads(found[0]))
+    return [f"add the field {field.name} to the index {first_generation(resource)}" for field in fields], fields
+
+
+def create(connection: sqlite3.Connection, resource: Declaration) -> None:
+    names = tables(resource)
+    columns = "".join(f"{column(field.name)} {_type(field)}, " for field in names.columns)
+    connection.execute(
+        f'CREATE TABLE {names.documents} ("row" INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, '
+        f"deleted INTEGER NOT NULL, created_at TEXT, updated_at TEXT, {columns}document BLOB NOT NULL)"
+    )
+    for name in ("created_at", "updated_at", *(f"f_{field.name}" for field in names.columns if not field.many)):
+        _create_sort_index(connection, resource, name)
+    tombstones = quoted(f"doc_{resource.index}_tombstones")
+    connection.execute(f"CREATE INDEX {tombstones} ON {names.documents} (id) WHERE deleted = 1")
+    _create_words(connection, names)
+    connection.execute(
+        "INSERT INTO generation (name, alias, resource, digest, fields) VALUES (?, ?, ?, '', '')",
+        (first_generation(resource), resource.index, resource.name),
+    )
+    _note_shape(connection, resource)
+
+
+def add_fields(connection: sqlite3.Connection, resource: Declaration, fields: Iterable[Field]) -> None:
+    names = tables(resource)
+    for field in fields:
+        if field.filterable:
+            connection.execute(f"ALTER TABLE {names.documents} ADD COLUMN {column(field.name)} {_type(field)}")
+            if not field.many:
+                _create_sort_index(connection, resource, f"f_{field.name}")
+    if any(field.text for field in fields):
+        _rebuild_words(connection, names)
+    _note_shape(connection, resource)
+
+
+def insert_words(names: Tables) -> str:
+    places = ", ".join("?" for _ in names.texts)
+    return f"INSERT INTO {names.words} (rowid, {_text_columns(names)}) VALUES (?, {places})"
+
+
+def _type(field: Field) -> str:
+    return "TEXT" if field.many else _TYPES.get(field.kind, "TEXT")
+
+
+def _create_sort_index(connection: sqlite3.Connection, resource: Declaration, name: str) -> None:
+    # Only live documents are searched; with `id` at the end a page of equal values needs no sorting.
+    index = quoted(f"doc_{resource.index}_{name}")
+    connection.execute(f"CREATE INDEX {index} ON {tables(resource).documents} ({quoted(name)}, id) WHERE deleted = 0")
+
+
+def _create_words(connection: sqlite3.Connection, names: Tables) -> None:
+    if names.texts:
+        options = "tokenize='unicode61 remove_diacritics 2', prefix='2 3 4'"
+        connection.execute(f"CREATE VIRTUAL TABLE {names.words} USING fts5({_text_columns(names)}, {options})")
+
+
+def _rebuild_words(connection: sqlite3.Connection, names: Tables) -> None:
+    # FTS5 cannot add a column; nobody sees the gap, since this is one transaction.
+    connection.execute(f"DROP TABLE IF EXISTS {names.words}")
+    _create_words(connection, names)
+    found = connection.execute(f'SELECT "row", document FROM {names.documents} WHERE deleted = 0')
+    documents = ((row, orjson.loads(document)) for row, document in found)
+    rows = ((row, *(text_value(document.get(field.name)) for field in names.texts)) for row, document in documents)
+    connection.executemany(insert_words(names), rows)
+
+
+def _text_columns(names: Tables) -> str:
+    return ", ".join(column(field.name) for field in names.texts)
+
+
+def _note_shape(connection: sqlite3.Connection, resource: Declaration) -> None:
+    values = (digest(resource), orjson.dumps(shape(resource)).decode(), resource.index)
+    connection.execute("UPDATE generation SET digest = ?, fields = ? WHERE alias = ?", values)
+
+
+def _refuse_foreign(connection: sqlite3.Connection, resource: Declaration) -> None:
+    name = f"doc_{resource.index}"
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
+        raise Outdated(f"A table named {name} exists that twofold did not make. Drop or rename it, then run: twofold migrate")

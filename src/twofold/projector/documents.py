@@ -1,0 +1,88 @@
+"""From a record to a document. Pure.
+
+A record is read through the current declaration: a field that it lacks has its declared default. A value that the declaration does
+not know, or of another kind, makes the record unreadable: it goes to the dead letters, not half into the index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from twofold.fields import INT64, Field
+from twofold.index.port import Operation
+from twofold.record import Record, Unreadable
+from twofold.resource import Declaration
+
+SYSTEM = ("id", "version", "created_at", "updated_at")
+
+
+def operation(resource: Declaration, record: Record) -> Operation:
+    """What a record does to the index. Raises Unreadable."""
+    if record.value is None:
+        tombstone = orjson.dumps({"id": record.key, "version": record.version, "deleted": True})
+        return Operation(record.key, record.version, tombstone, deleted=True)
+    return Operation(record.key, record.version, document(resource, record))
+
+
+def document(resource: Declaration, record: Record) -> bytes:
+    """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
+    value = _value(record)
+    fields = resource.public
+    for name in value.keys() - {field.name for field in fields} - set(SYSTEM):
+        raise Unreadable(f"the field {name[:64]!r} is not declared")
+    for field in fields:
+        if field.name in value and not fits(field, value[field.name]):
+            raise Unreadable(f"the field {field.name} does not hold {field.kind}")
+    if len(value) == len(fields) + len(SYSTEM) and not any(field.kind == "decimal" for field in fields):
+        assert record.value is not None
+        return record.value
+    system = {name: value[name] for name in SYSTEM}
+    return orjson.dumps({**system, **{field.name: field.scale(value.get(field.name, _default(field, value))) for field in fields}})
+
+
+def _value(record: Record) -> dict[str, Any]:
+    try:
+        value = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        raise Unreadable("the value is not JSON") from None
+    if not isinstance(value, dict):
+        raise Unreadable("the value is not an object")
+    if value.get("id") != record.key or value.get("version") != record.version:
+        raise Unreadable("id and version in the value are not those of key and ce_sequence")
+    if not isinstance(value.get("created_at"), str) or not isinstance(value.get("updated_at"), str):
+        raise Unreadable("created_at or updated_at is missing")
+    return value
+
+
+def _default(field: Field, value: dict[str, Any]) -> Any:
+    if field.required and field.name not in value:
+        raise Unreadable(f"the field {field.name} is missing and has no default")
+    return field.default
+
+
+def fits(field: Field, value: Any) -> bool:
+    """Whether a value is of the field's kind; ranges and formats are the index's to judge."""
+    if value is None:
+        return field.nullable
+    if field.many:
+        return isinstance(value, list) and all(_is(field, item) for item in value)
+    return _is(field, value)
+
+
+def _is(field: Field, value: Any) -> bool:
+    if field.kind == "boolean":
+        return isinstance(value, bool)
+    if field.kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64
+    if field.kind == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if field.kind == "decimal":
+        return isinstance(value, str) and _is_decimal(value)
+    return isinstance(value, str)
+
+
+def _is_decimal(value: str) -> bool:
+    digits = value.removeprefix("-").replace(".", "", 1)
+    return digits.isascii() and digits.isdigit() and len(digits) <= 18

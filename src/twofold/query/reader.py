@@ -1,0 +1,69 @@
+"""Reads in groups: gets that arrive together go to the read store as one request, and so do searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from twofold.index.port import Page, ReadStore, Search
+from twofold.resource import Declaration
+from twofold.runtime.batcher import Batcher
+
+Document = dict[str, Any]
+T = TypeVar("T")
+LANES = 4
+
+
+class Reader:
+    """Gets and searches of all resources."""
+
+    def __init__(self, index: ReadStore) -> None:
+        self._index = index
+        self._gets: Batcher[tuple[Declaration, str], Document | None] = Batcher("get", self._get, max_items=256, lanes=LANES)
+        self._searches: Batcher[tuple[Declaration, Search], Page] = Batcher("search", self._search, max_items=32, lanes=LANES)
+
+    def get(self, resource: Declaration, id_: str) -> Future[Document | None]:
+        """The live document, None where there is none."""
+        return self._gets.submit((resource, id_))
+
+    def search(self, resource: Declaration, search: Search) -> Future[Page]:
+        return self._searches.submit((resource, search))
+
+    def stop(self) -> None:
+        self._gets.stop()
+        self._searches.stop()
+
+    def _get(self, items: list[tuple[Declaration, str]]) -> Sequence[Document | None | BaseException]:
+        def read(resource: Declaration, ids: list[str]) -> list[Document | None]:
+            found = self._index.get(resource, list(dict.fromkeys(ids)))
+            return [_live(found.get(id_)) for id_ in ids]
+
+        return _by_resource(items, read)
+
+    def _search(self, items: list[tuple[Declaration, Search]]) -> Sequence[Page | BaseException]:
+        return _by_resource(items, self._index.search)
+
+
+def _live(document: Document | None) -> Document | None:
+    """A tombstone is no document: the index's filters do not apply to gets."""
+    return None if document is None or document.get("deleted") else document
+
+
+def _by_resource(
+    items: list[tuple[Declaration, T]], read: Callable[[Declaration, list[T]], Sequence[Any]]
+) -> list[Any]:
+    """One call per resource; results in the items' order. An error is the answer to its resource's items alone."""
+    groups: dict[str, list[int]] = {}
+    for place, (resource, _) in enumerate(items):
+        groups.setdefault(resource.name, []).append(place)
+    results: list[Any] = [None] * len(items)
+    for places in groups.values():
+        resource = items[places[0]][0]
+        try:
+            answers = read(resource, [items[place][1] for place in places])
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            answers = [error] * len(places)
+        for place, answer in zip(places, answers, strict=True):
+            results[place] = answer
+    return results

@@ -1,0 +1,89 @@
+"""What both services' OpenAPI 3.1 documents share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twofold.fields import Field
+from twofold.resource import Declaration
+
+Json = dict[str, Any]
+_FORMATS = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer", "format": "int64"},
+    "float": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+    "decimal": {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"},
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
+    """The whole document, OpenAPI 3.1.0."""
+    from twofold import __version__  # noqa: PLC0415 - the package imports this module's users
+
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": __version__, "description": description},
+        "paths": paths,
+        "components": {"schemas": {"Problem": _PROBLEM, **schemas}},
+    }
+
+
+def representation(resource: Declaration) -> Json:
+    """The public representation: what commands and queries answer with."""
+    own = {field.name: schema(field) for field in resource.public}
+    properties = {
+        "id": {"type": "string", "format": "uuid"},
+        "version": {"type": "integer", "minimum": 1},
+        **own,
+        "created_at": {"type": "string", "format": "date-time"},
+        "updated_at": {"type": "string", "format": "date-time"},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def schema(field: Field) -> Json:
+    """A field's value in a representation."""
+    one: Json = dict(_FORMATS[field.kind])
+    if field.choices:
+        one["enum"] = list(field.choices)
+    if field.nullable:
+        one["type"] = [one["type"], "null"]
+        one["enum"] = [*field.choices, None] if field.choices else None
+        one = {key: value for key, value in one.items() if value is not None}
+    return {"type": "array", "items": one} if field.many else one
+
+
+def reference(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def content(kind: str, schema_: Json) -> Json:
+    return {kind: {"schema": schema_}}
+
+
+def problems(*statuses: int) -> Json:
+    """The error answers of an operation."""
+    return {str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))} for status in statuses}
+
+
+def parameter(name: str, where: str, schema_: Json, description: str, *, required: bool = False) -> Json:
+    return {"name": name, "in": where, "required": required, "schema": schema_, "description": description}
+
+
+ID = parameter("id", "path", {"type": "string", "format": "uuid", "pattern": "^[0-9a-f-]{36}$"}, "A UUID in lower case.", required=True)

@@ -1,0 +1,134 @@
+"""A process that runs services and HTTP servers until a signal, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from twofold.errors import SettingsError
+from twofold.runtime.service import Service, stop_all
+
+log: Any = structlog.get_logger()
+HTTP_SECONDS = 4  # for requests that run when the process is told to stop
+LOOP_SECONDS = 5.0  # for the loops after that: together below the 10 s that supervisors give
+BACKLOG = 2048
+
+
+@dataclass(slots=True)
+class Process:
+    """What one process runs. `closes` are called last, when no loop runs any more."""
+
+    services: list[Service] = field(default_factory=list)
+    servers: list[tuple[Starlette, socket.socket]] = field(default_factory=list)
+    drains: list[Callable[[], None]] = field(default_factory=list)
+    closes: list[Callable[[], None]] = field(default_factory=list)
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> int:
+        """Runs until SIGINT or SIGTERM, or until a service fails. Returns the exit code."""
+        sys.setswitchinterval(0.0005)  # a busy thread would make every round trip of another 5 ms long
+        try:
+            asyncio.run(self._run(ready))
+        finally:
+            left = self._finish()
+        failed = [service.name for service in self.services if service.failure is not None]
+        if left:
+            log.error("did not stop in time", services=left)
+        return 1 if failed or left else 0
+
+    async def _run(self, ready: Callable[[], None]) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _stop, stop, signal.Signals(number).name)
+        for service in self.services:
+            service.start()
+        servers = [_Server(app) for app, _ in self.servers]
+        tasks = [asyncio.create_task(server.serve([bound])) for server, (_, bound) in zip(servers, self.servers, strict=True)]
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.01)
+        ready()
+        await self._until(stop)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        """Waits for the signal, or for a service that ended by itself."""
+        while not stop.is_set() and not any(service.ended.is_set() for service in self.services):
+            try:
+                await asyncio.wait_for(stop.wait(), 0.2)
+            except TimeoutError:
+                continue
+
+    def _finish(self) -> list[str]:
+        for drain in self.drains:
+            drain()
+        left = stop_all(self.services, LOOP_SECONDS)
+        for close in self.closes:
+            close()
+        return left
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: the process has one for all servers."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=HTTP_SECONDS,
+                timeout_keep_alive=30,
+                h11_max_incomplete_event_size=16 * 1024,
+                backlog=BACKLOG,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int, variable: str) -> socket.socket:
+    """A listening socket. Raises SettingsError where the address is not to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with {variable} or TWOFOLD_HOST.") from None
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
+    return bound
+
+
+def addresses(sockets: Sequence[socket.socket]) -> list[str]:
+    """The URL of each socket."""
+    return [f"http://{name[0]}:{name[1]}" for name in (bound.getsockname() for bound in sockets)]
+
+
+def _stop(stop: asyncio.Event, name: str) -> None:
+    """The first signal stops softly. A second one ends the process at once."""
+    if stop.is_set():
+        log.warning("stopped hard by a second signal")
+        sys.stderr.flush()
+        import os  # noqa: PLC0415
+
+        os._exit(1)
+    log.info("stopping", signal=name)
+    stop.set()

@@ -1,0 +1,79 @@
+"""Settings: from the environment, `.env`, or `twofold.toml` in the current folder, in this order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from twofold.errors import SettingsError
+
+ENGINES = {
+    "write_url": ("sqlite", "mysql"),
+    "log_url": ("sqlite", "kafka"),
+    "read_url": ("sqlite", "elasticsearch", "opensearch", "elasticsearch+https", "opensearch+https"),
+}
+
+
+class Settings(BaseSettings):
+    """Every setting of twofold. The variable of `write_url` is `TWOFOLD_WRITE_URL`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="TWOFOLD_", env_file=".env", toml_file="twofold.toml", extra="ignore", frozen=True)
+
+    app: str = Field("twofold.users:app", description="The app to serve, as module:attribute.")
+    data: Path = Field(Path("data"), description="Folder of the embedded default.")
+    write_url: str = Field("", description="Write store: sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/DATABASE.")
+    log_url: str = Field("", description="Event log: sqlite:///FILE or kafka://HOST:PORT,HOST:PORT.")
+    read_url: str = Field("", description="Read store: sqlite:///FILE, elasticsearch://HOST:PORT or opensearch://HOST:PORT (+https).")
+    host: str = Field("127.0.0.1", description="Address that the services bind to.")
+    command_port: int = Field(3000, ge=0, le=65535, description="Port of the command service.")
+    query_port: int = Field(3001, ge=0, le=65535, description="Port of the query service.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    def model_post_init(self, _: Any) -> None:
+        for name, file in (("write_url", "write.db"), ("log_url", "log.db"), ("read_url", "read.db")):
+            if not getattr(self, name):
+                object.__setattr__(self, name, f"sqlite:///{quote(str(self.data / file))}")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether any engine is a SQLite file, which serves one process only."""
+        return any(scheme(url) == "sqlite" for url in (self.write_url, self.log_url, self.read_url))
+
+
+def load(**given: Any) -> Settings:
+    """The settings, with what was given on the command line before all else. Raises SettingsError with one line per mistake."""
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [f"TWOFOLD_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors(include_input=False)]
+        raise SettingsError("\n".join(lines)) from None
+    for name, schemes in ENGINES.items():
+        if scheme(getattr(settings, name)) not in schemes:
+            raise SettingsError(f"TWOFOLD_{name.upper()}: begins with none of {', '.join(f'{each}://' for each in schemes)}")
+    return settings
+
+
+def scheme(url: str) -> str:
+    return url.partition("://")[0]
+
+
+def without_password(url: str) -> str:
+    """A URL that may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@")

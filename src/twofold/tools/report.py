@@ -1,0 +1,54 @@
+"""`twofold status`: asked of the engines, or of the process that has the embedded files open."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import Any
+
+import orjson
+
+from twofold.bootstrap import System, load_app
+from twofold.errors import SettingsError
+from twofold.settings import Settings
+from twofold.tools import status as hops
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """The state of every hop; with the embedded default from the running process, if there is one."""
+    try:
+        system = System(load_app(settings.app), settings)
+    except SettingsError:
+        if not settings.embedded:
+            raise
+        return _from_running(settings)
+    try:
+        return hops.status(system)
+    finally:
+        system.close()
+
+
+def encoded(system: System) -> bytes:
+    return orjson.dumps(hops.status(system))
+
+
+def lines(found: dict[str, Any]) -> str:
+    """For people: one line a hop."""
+    told = [f"{'outbox':<24}{_told(found['outbox'])}"]
+    for name, resource in found["resources"].items():
+        told += [f"{name + ' ' + hop.replace('_', ' '):<24}{_told(values)}" for hop, values in resource.items()]
+    return "\n".join(told)
+
+
+def _told(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+
+
+def _from_running(settings: Settings) -> dict[str, Any]:
+    url = f"http://{settings.host}:{settings.command_port}/status"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own service on a configured address
+            found: dict[str, Any] = orjson.loads(response.read())
+            return found
+    except (OSError, urllib.error.URLError, ValueError):
+        raise SettingsError(f"The data folder is in use, and no twofold answers at {url}. Name its port with TWOFOLD_COMMAND_PORT.") from None

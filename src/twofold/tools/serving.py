@@ -1,0 +1,104 @@
+"""Runs roles: waits for their engines, refuses an old schema, binds, serves, stops."""
+
+from __future__ import annotations
+
+import sys
+import time
+from socket import socket
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from twofold.bootstrap import LOG, READ, WRITE, System, load_app
+from twofold.errors import Outdated, SettingsError, Unavailable
+from twofold.runtime.process import Process, addresses, bind
+from twofold.runtime.retry import Backoff
+from twofold.runtime.web import answer
+from twofold.settings import Settings, scheme
+from twofold.tools.report import encoded
+
+log = structlog.get_logger()
+NEEDS = {"command": (WRITE,), "relay": (WRITE, LOG), "project": (LOG, READ), "query": (READ,)}
+
+
+def serve(settings: Settings, roles: set[str]) -> int:
+    """Runs these roles until a signal. Returns the exit code."""
+    together = roles == set(NEEDS)
+    if settings.embedded and not together:
+        raise SettingsError(
+            f"SQLite serves one process, so `twofold {next(iter(roles))}` cannot run beside the others on it. Run `twofold up`, "
+            "or choose engines with TWOFOLD_WRITE_URL, TWOFOLD_LOG_URL and TWOFOLD_READ_URL."
+        )
+    system = System(load_app(settings.app), settings)
+    try:
+        wait_for(system, settings, {need for role in roles for need in NEEDS[role]})
+        process, sockets = _process(system, settings, roles)
+    except BaseException:
+        system.close()
+        raise
+    return process.run(lambda: _greet(system, settings, roles, sockets))
+
+
+def wait_for(system: System, settings: Settings, needs: set[str]) -> None:
+    """Waits for engines that are away, and says for what. Raises Outdated where `migrate` has something to do.
+
+    The embedded default is migrated at once: nobody else can do it while this process has its files.
+    """
+    if all(scheme(url) == "sqlite" for url in (settings.write_url, settings.log_url, settings.read_url)):
+        system.migrate()
+    backoff, told = Backoff(), ""
+    while True:
+        try:
+            missing = system.pending(needs)
+            break
+        except Unavailable as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("waiting for an engine", needs=sorted(needs), reason=told)
+            time.sleep(backoff.next())
+    if missing:
+        raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
+
+
+def _process(system: System, settings: Settings, roles: set[str]) -> tuple[Process, list[socket]]:
+    process = Process(closes=[system.close])
+    relay = system.relay() if "relay" in roles else None
+    if relay:
+        process.services.append(relay)
+    if "project" in roles:
+        process.services += system.projectors()
+    if "command" in roles:
+        command = system.command_service(relay)
+        if settings.embedded:
+            command.http.router.routes.insert(0, Route("/status", _status(system)))
+        process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT")))
+        process.drains.append(command.close)
+    if "query" in roles:
+        query = system.query_service()
+        process.servers.append((query.http, bind(settings.host, settings.query_port, "TWOFOLD_QUERY_PORT")))
+        process.drains.append(query.close)
+    return process, [bound for _, bound in process.servers]
+
+
+def _status(system: System):  # type: ignore[no-untyped-def]
+    """Another process cannot open the embedded files, so `twofold status` asks here."""
+
+    def status(_: object) -> Response:
+        return answer(200, encoded(system))
+
+    return status
+
+
+def _greet(system: System, settings: Settings, roles: set[str], sockets: list[socket]) -> None:
+    """What to try next, on a terminal or for whoever reads stdout."""
+    lines = []
+    urls = dict(zip([role for role in ("command", "query") if role in roles], addresses(sockets), strict=True))
+    for role, url in urls.items():
+        lines.append(f"{role} service   {url}   documentation {url}/docs")
+    if roles == set(NEEDS) and settings.app == "twofold.users:app":
+        body = """{"name": "Ana", "email": "ana@example.com", "password": "correct horse"}"""
+        lines.append(f"try             curl -i {urls['command']}/users -H 'Content-Type: application/json' -d '{body}'")
+        lines.append(f"and             curl '{urls['query']}/users?q=an'")
+    print("\n".join(lines or [f"{', '.join(sorted(roles))} running"]), flush=True)
+    sys.stdout.flush()
