@@ -78,13 +78,13 @@ SORTABLE = [field.name for field in Rich.declaration.public if field.sortable] +
 DAY = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
-def live(id: str, version: int = 1, **fields: Any) -> Operation:
-    document = {"id": id, "version": version, "created_at": timestamp(DAY), "updated_at": timestamp(DAY), **fields}
-    return Operation(id, version, orjson.dumps(document))
+def live(key: str, version: int = 1, **fields: Any) -> Operation:
+    document = {"id": key, "version": version, "created_at": timestamp(DAY), "updated_at": timestamp(DAY), **fields}
+    return Operation(key, version, orjson.dumps(document))
 
 
-def dead(id: str, version: int) -> Operation:
-    return Operation(id, version, orjson.dumps({"id": id, "version": version, "deleted": True}), deleted=True)
+def dead(key: str, version: int) -> Operation:
+    return Operation(key, version, orjson.dumps({"id": key, "version": version, "deleted": True}), deleted=True)
 
 
 def fill(store: ReadStore, resource: Declaration, operations: Iterable[Operation]) -> None:
@@ -227,7 +227,13 @@ class IndexContract:
     def test_documents_come_back_as_they_went(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
         documents = [
-            {"amount": 2**63 - 1, "price": -(2**63), "ratio": 1.7976931348623157e308, "born": "1000-01-01", "seen": "1001-01-01T00:00:00.000Z"},
+            {
+                "amount": 2**63 - 1,
+                "price": -(2**63),
+                "ratio": 1.7976931348623157e308,
+                "born": "1000-01-01",
+                "seen": "1001-01-01T00:00:00.000Z",
+            },
             {"amount": -(2**63), "price": 1, "ratio": 5e-324, "born": "9999-12-31", "seen": "9998-12-31T23:59:59.999Z", "active": False},
             {"note": "n" * 65_536, "title": "t " * 32_768, "code": "\U0001f389" * 8_191, "label": "l" * 8_191, "tags": ["a", "b"] * 500},
             {"title": 'a "quoted" \\ line\nand 東京 and \u2028', "numbers": [], "flags": [True, False], "ratios": [0.1], "code": ""},
@@ -315,7 +321,9 @@ class IndexContract:
     def test_nothing_found_is_a_page(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
 
-        assert find(store, resource) == find(store, resource, "x") == find(store, resource, filters=(("amount", (1,)),)) == Page([], 0, True)
+        assert (
+            find(store, resource) == find(store, resource, "x") == find(store, resource, filters=(("amount", (1,)),)) == Page([], 0, True)
+        )
 
     def test_every_word_occurs_in_some_text_field(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
@@ -340,7 +348,9 @@ class IndexContract:
 
     def test_a_word_of_several_parts_is_a_phrase_within_one_value(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
-        fill(store, resource, [live("a", title="well known"), live("b", title="known well"), live("c", lines=["all is well", "known thing"])])
+        fill(
+            store, resource, [live("a", title="well known"), live("b", title="known well"), live("c", lines=["all is well", "known thing"])]
+        )
 
         assert ids(find(store, resource, "well-known")) == ["a"]
 
@@ -368,9 +378,12 @@ class IndexContract:
 
     @pytest.mark.parametrize(
         "text",
-        ['"', '""', '"a', "*", "a*", "AND", "OR", "NOT", "NEAR(", "NEAR(a b, 2)", "(", ")", "a:b", "title:a", "-a", "+a", "^a", "{a}", "[a", "a]"]
-        + ["\\", "\\\\", "/a/", "~", "a~2", "a^2", "🎉", "a🎉", "👩‍👩‍👧", "'", "'; --", "%", "_", "\t", "\x01", "\ue000", "ﷺ", "東京", "ا", "&&", "||"]
-        + ["!", "?", ":", ",", "a,b", "<b>", "${a}", "{{a}}", "\u202e", "\u0301", " ", "", "x" * 2000, "a " * 300, "\U000e0001", "{}", "null"],
+        [
+            *('"', '""', '"a', "*", "a*", "AND", "OR", "NOT", "NEAR(", "NEAR(a b, 2)", "(", ")", "a:b", "title:a", "-a", "+a", "^a", "{a}"),
+            *("[a", "a]", "\\", "\\\\", "/a/", "~", "a~2", "a^2", "'", "'; --", "%", "_", "\t", "\x01", "&&", "||", "!", "?", ":", ","),
+            *("a,b", "<b>", "${a}", "{{a}}", " ", "", "{}", "null", "x" * 2000, "a " * 300, "東京", "ﷺ", "\u0627", "\u0301", "\u202e"),
+            *("\ue000", "\U000e0001", "🎉", "a🎉", "\U0001f469\u200d\U0001f469\u200d\U0001f467"),
+        ],
     )  # fmt: skip
     def test_any_text_can_be_searched_for(self, store: ReadStore, text_resource: Declaration, text: str) -> None:
         searches = [Search(words=(text,)), Search(words=(text, "plain")), Search(prefix=text), Search(words=("plain",), prefix=text)]
@@ -404,11 +417,40 @@ class IndexContract:
 
     def test_a_filters_field_has_one_of_its_values_and_each_filter_holds(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
-        one = {"code": "A", "label": "Big One", "amount": -(2**63), "ratio": 0.1, "active": True, "status": "new", "born": "2026-01-02"}
-        one |= {"seen": "2026-01-02T03:04:05.678Z", "price": 2**63 - 1, "tags": ["x", "y z"], "numbers": [1, 2**63 - 1], "ratios": [0.1, 2.5]}
+        one: Document = {
+            "code": "A",
+            "label": "Big One",
+            "amount": -(2**63),
+            "ratio": 0.1,
+            "active": True,
+            "status": "new",
+            "born": "2026-01-02",
+        }
+        one |= {
+            "seen": "2026-01-02T03:04:05.678Z",
+            "price": 2**63 - 1,
+            "tags": ["x", "y z"],
+            "numbers": [1, 2**63 - 1],
+            "ratios": [0.1, 2.5],
+        }
         one |= {"days": ["2026-01-02", "1000-01-01"], "flags": [True], "title": "word"}
-        two = {"code": "a", "label": "big one", "amount": 0, "ratio": -1e300, "active": False, "status": "open", "born": "9999-12-31"}
-        two |= {"seen": "2026-01-02T03:04:05.679Z", "price": 0, "tags": ["X"], "numbers": [-1], "ratios": [0.30000000000000004], "flags": [False]}
+        two: Document = {
+            "code": "a",
+            "label": "big one",
+            "amount": 0,
+            "ratio": -1e300,
+            "active": False,
+            "status": "open",
+            "born": "9999-12-31",
+        }
+        two |= {
+            "seen": "2026-01-02T03:04:05.679Z",
+            "price": 0,
+            "tags": ["X"],
+            "numbers": [-1],
+            "ratios": [0.30000000000000004],
+            "flags": [False],
+        }
         two |= {"days": ["2026-01-03"], "title": "word"}
         fill(store, resource, [live("one", **one), live("two", **two), live("none"), live("empty", tags=[], numbers=[])])
 
@@ -421,7 +463,7 @@ class IndexContract:
             assert found((name, (first, second))) == ["one", "two"], name
             assert found((name, ())) == [], name
             assert found((name, (first,)), ("id", ("one", "two"))) == ["one"], name
-            assert found((name, (first,)), ("status", ("open",))) == ([] if name != "status" else []), name
+            assert found((name, (first,)), ("status", ("open",))) == [], name
             assert found((name, (second,)), words=("word",)) == ["two"], name
         assert found(("tags", ("x",)), ("tags", ("y z",))) == ["one"]
         assert found(("tags", ("y",))) == found(("label", ("Big",))) == found(("ratio", (0.30000000000000004,))) == []
@@ -455,7 +497,11 @@ class IndexContract:
         fill(store, resource, model.operations())
 
         for search in (Search(words=("anna",)), Search(prefix="a"), Search(words=("anna",), prefix="b"), Search()):
-            for sort in ((Sort("_score", descending=True),), (Sort("_score", descending=True), Sort("id", descending=True)), (Sort("_score"),)):
+            for sort in (
+                (Sort("_score", descending=True),),
+                (Sort("_score", descending=True), Sort("id", descending=True)),
+                (Sort("_score"),),
+            ):
                 hits = walk(store, resource, replace(search, sort=sort, limit=7))
                 scores = [hit.sort[0] for hit in hits]
                 assert sorted(hit.document["id"] for hit in hits) == sorted(model.found(search))
@@ -484,7 +530,7 @@ class IndexContract:
     def test_a_search_that_does_not_fit_the_declaration_is_rejected(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
         fill(store, resource, [live("a", amount=1)])
-        unfit = [
+        unfit: list[dict[str, Any]] = [
             {"sort": (Sort("title"),)},
             {"sort": (Sort("tags"),)},
             {"sort": (Sort("zork"),)},
@@ -509,7 +555,8 @@ class IndexContract:
         resource = declare(Small, migrate=False)
         steps = store.pending(resource)
 
-        assert len(steps) == 1 and resource.index in steps[0]
+        assert len(steps) == 1
+        assert resource.index in steps[0]
         with pytest.raises(Outdated):
             store.status(resource)
         assert store.pending(resource) == store.migrate(resource) == steps
@@ -604,23 +651,28 @@ class IndexContract:
 class Model:
     """Random documents in Latin letters, and searches answered by looking at each of them."""
 
-    WORDS = "anna Anne ANNABEL Zoë zoe naïve Ångström angst facade façade piñata pinata résumé resume über 42 4711 a an I x2 bar Barça".split()
+    WORDS = (
+        "anna Anne ANNABEL Zoë zoe naïve Ångström angst facade façade piñata pinata résumé resume über 42 4711 a an I x2 bar Barça".split()
+    )
 
     def __init__(self, chance: random.Random, size: int) -> None:
         self.chance = chance
         self.documents = {f"{number:05}": self._document(f"{number:05}") for number in range(size)}
-        for id in chance.sample(sorted(self.documents), size // 10):
-            self.documents[id] = {"id": id, "version": 2, "deleted": True}
+        for key in chance.sample(sorted(self.documents), size // 10):
+            self.documents[key] = {"id": key, "version": 2, "deleted": True}
 
     def operations(self) -> list[Operation]:
         return [
-            Operation(id, document["version"], orjson.dumps(document), deleted="deleted" in document) for id, document in self.documents.items()
+            Operation(key, document["version"], orjson.dumps(document), deleted="deleted" in document)
+            for key, document in self.documents.items()
         ]
 
     def random_search(self) -> Search:
         chance = self.chance
         filters = []
-        for name in chance.sample(["code", "amount", "active", "status", "born", "seen", "price", "ratio", "tags", "numbers"], chance.choice([0, 0, 1, 2])):
+        for name in chance.sample(
+            ["code", "amount", "active", "status", "born", "seen", "price", "ratio", "tags", "numbers"], chance.choice([0, 0, 1, 2])
+        ):
             held = [document[name] for document in self.documents.values() if document.get(name) not in (None, [])]
             values = [value[0] if isinstance(value, list) else value for value in chance.sample(held, chance.randint(1, 3))]
             filters.append((name, tuple(values)))
@@ -658,7 +710,7 @@ class Model:
     def _text(self) -> str:
         return self.chance.choice([" ", ", ", " - "]).join(self._word() for _ in range(self.chance.randint(0, 4)))
 
-    def _document(self, id: str) -> Document:
+    def _document(self, key: str) -> Document:
         chance = self.chance
         moment = DAY + timedelta(milliseconds=chance.randint(-3, 3))
         document = {
@@ -678,7 +730,7 @@ class Model:
         }
         kept = {name: value for name, value in document.items() if chance.random() < 0.8}
         nulls = {name: None for name in document if name not in kept and chance.random() < 0.5 and name not in ("tags", "lines", "numbers")}
-        return {"id": id, "version": 1, "created_at": timestamp(moment), "updated_at": timestamp(DAY), **kept, **nulls}
+        return {"id": key, "version": 1, "created_at": timestamp(moment), "updated_at": timestamp(DAY), **kept, **nulls}
 
 
 def _fold(text: str) -> str:
@@ -688,4 +740,3 @@ def _fold(text: str) -> str:
 
 def _held(value: Any) -> set[Any]:
     return set(value) if isinstance(value, list) else {value}
-

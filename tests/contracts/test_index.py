@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
-from index_contract import OK, UNAVAILABLE, Declare, IndexContract, dead, fill, find, ids, live
+from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
-from twofold.errors import Outdated, Unavailable
+from twofold.errors import EngineError, Outdated, Unavailable
+from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
-from twofold.index.port import ReadStore
+from twofold.index.port import ReadStore, Search, Verdict
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
@@ -35,6 +43,7 @@ class TestSqlite(IndexContract):
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
+        assert isinstance(store, SqliteIndex)
         store._file._writer.execute("PRAGMA busy_timeout=50")  # instead of waiting for five seconds
         with self._stranger(store) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -43,6 +52,7 @@ class TestSqlite(IndexContract):
 
     @contextmanager
     def _stranger(self, store: ReadStore) -> Iterator[sqlite3.Connection]:
+        assert isinstance(store, SqliteIndex)
         connection = sqlite3.connect(store._file.path, isolation_level=None)
         yield connection
         connection.close()
@@ -99,7 +109,7 @@ class ElasticContract(IndexContract):
         cluster.send("PUT", f"/{resource.index}")
         try:
             for call in (store.migrate, store.pending):
-                with pytest.raises(Outdated, match="that twofold did not make. .* twofold migrate"):
+                with pytest.raises(Outdated, match=r"that twofold did not make\. .* twofold migrate"):
                     call(resource)
             assert self.verdicts(store, resource, [live("a")]) == {UNAVAILABLE}
         finally:
@@ -160,3 +170,198 @@ class TestElasticsearch(ElasticContract):
 class TestOpenSearch(ElasticContract):
     engine = "opensearch"
     url = os.environ.get("TWOFOLD_TEST_OPENSEARCH", "http://127.0.0.1:9211")
+
+
+Answer = tuple[int, Any]  # what is no str is sent as JSON
+
+
+class FakeNode:
+    """A node that answers what a test says."""
+
+    def __init__(self, answer: Callable[[str, list[bytes]], Answer]) -> None:
+        self.headers: list[Message] = []
+        node = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = 65_536  # head and body in one packet
+
+            def do_GET(self) -> None:
+                node.headers.append(self.headers)
+                lines = self.rfile.read(int(self.headers.get("content-length", 0))).splitlines()
+                status, content = (200, {"things-000001": {}}) if self.path.startswith("/_alias/") else answer(self.path, lines)
+                body = content.encode() if isinstance(content, str) else orjson.dumps(content)
+                self.send_response(status)
+                self.send_header("content-type", "text/html" if isinstance(content, str) else "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_PUT = do_GET  # noqa: N815 - the base class's names
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+THINGS = replace(Small.declaration, name="things", index="things")
+FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
+
+
+@contextmanager
+def answering(answer: Callable[[str, list[bytes]], Answer], **options: Any) -> Iterator[ElasticIndex]:
+    node = FakeNode(answer)
+    store = ElasticIndex([node.url], engine="elasticsearch", **options)
+    yield store
+    store.close()
+    node.close()
+
+
+def item(key: str, status: int, kind: str = "", reason: str = "") -> dict[str, Any]:
+    error = {"error": {"type": kind, "reason": reason}} if kind else {}
+    return {"index": {"_id": key, "status": status, **error}}
+
+
+def bulk_items(lines: list[bytes]) -> list[dict[str, Any]]:
+    return [item(orjson.loads(line)["index"]["_id"], 201) for line in lines[::2]]
+
+
+class TestElasticAnswers:
+    """What a cluster, or a proxy before it, may answer on a bad day."""
+
+    @pytest.mark.parametrize(
+        ("status", "kind", "reason", "verdict"),
+        [
+            (200, "", "", OK),
+            (201, "", "", OK),
+            (409, "version_conflict_engine_exception", "[a]: version conflict, current version [2]", STALE),
+            (400, "document_parsing_exception", "[1:2] failed to parse field [name] of type [long] … value: 'SECRET'", REJECTED),
+            (400, "mapper_parsing_exception", "failed to parse SECRET", REJECTED),
+            (400, "strict_dynamic_mapping_exception", "dynamic introduction of [zork] within [_doc]", REJECTED),
+            (400, "illegal_argument_exception", 'immense term in field="name.text" … SECRET', REJECTED),
+            (400, "illegal_argument_exception", "pipeline with id [x] does not exist", UNAVAILABLE),
+            (500, "not_x_content_exception", "SECRET", REJECTED),
+            (403, "cluster_block_exception", "index [things-000001] blocked by: [FORBIDDEN/8/index write (api)]", UNAVAILABLE),
+            (403, "security_exception", "action is unauthorized", UNAVAILABLE),
+            (404, "index_not_found_exception", "no such index", UNAVAILABLE),
+            (429, "es_rejected_execution_exception", "rejected execution", UNAVAILABLE),
+            (500, "null_pointer_exception", "SECRET", UNAVAILABLE),
+            (503, "unavailable_shards_exception", "primary shard is not active", UNAVAILABLE),
+        ],
+    )
+    def test_each_item_of_a_bulk_is_judged_by_itself(self, status: int, kind: str, reason: str, verdict: Verdict) -> None:
+        for place in range(5):
+
+            def answer(_: str, lines: list[bytes], place: int = place) -> Answer:
+                items = bulk_items(lines)
+                items[place] = item(f"SECRET-{place}", status, kind, reason)
+                return 200, {"items": items}
+
+            with answering(answer) as store:
+                outcomes = store.apply(THINGS, FIVE)
+
+            assert [outcome.verdict for outcome in outcomes] == [verdict if number == place else OK for number in range(5)]
+            assert "SECRET" not in str(outcomes)
+
+    @pytest.mark.parametrize("content", ["<html>SECRET</html>", {"error": {"type": "x", "reason": "SECRET"}}, {"error": "SECRET"}, {}, []])
+    @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 408, 429, 500, 502, 503, 504])
+    def test_an_answer_that_says_nothing_of_the_items_is_unavailable(self, status: int, content: Any) -> None:
+        with answering(lambda _, lines: (status, content)) as store:
+            with pytest.raises(Unavailable) as error:
+                store.apply(THINGS, FIVE)
+            for call in (lambda: store.get(THINGS, ["a"]), lambda: store.search(THINGS, [Search()]), store.check):
+                with pytest.raises(EngineError):
+                    call()
+
+        assert "SECRET" not in str(error.value) or status in (403, 404, 429, 503)
+
+    @pytest.mark.parametrize(
+        "spoil", [list.pop, list.reverse, lambda items: items.append(items[0]), lambda items: items[1]["index"].pop("_id")]
+    )
+    def test_items_that_are_not_those_of_the_request_are_unavailable(self, spoil: Callable[[list[Any]], Any]) -> None:
+        def answer(_: str, lines: list[bytes]) -> Answer:
+            items = bulk_items(lines)
+            spoil(items)
+            return 200, {"items": items}
+
+        with answering(answer) as store, pytest.raises(Unavailable):
+            store.apply(THINGS, FIVE)
+
+    @pytest.mark.parametrize("content", ["<h1>413 Request Entity Too Large</h1>", {"error": {"type": "too_large", "reason": ""}}])
+    def test_a_bulk_that_is_too_large_is_halved_and_a_document_that_is_is_rejected(self, content: Any) -> None:
+        def answer(_: str, lines: list[bytes]) -> Answer:
+            if len(lines) > 4 or any(b"SECRET-3" in line for line in lines):
+                return 413, content
+            return 200, {"items": bulk_items(lines)}
+
+        with answering(answer) as store:
+            outcomes = store.apply(THINGS, FIVE)
+
+        assert [outcome.verdict for outcome in outcomes] == [OK, OK, OK, REJECTED, OK]
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda page: page.update(timed_out=True),
+            lambda page: page["_shards"].update(failed=1),
+            lambda page: page.pop("hits"),
+            lambda page: page.update(error={"type": "es_rejected_execution_exception", "reason": ""}, status=429),
+        ],
+    )
+    def test_never_part_of_an_answer(self, spoil: Callable[[dict[str, Any]], Any]) -> None:
+        def answer(_: str, lines: list[bytes]) -> Answer:
+            pages = [{"_shards": {"failed": 0}, "hits": {"hits": [], "total": {"value": 0, "relation": "eq"}}} for _ in lines[::2]]
+            spoil(pages[1])
+            return 200, {"responses": pages}
+
+        with answering(answer) as store, pytest.raises(Unavailable):
+            store.search(THINGS, [Search(), Search(), Search()])
+
+    def test_credentials_are_sent_and_not_told(self) -> None:
+        node = FakeNode(lambda _, lines: (401, {"error": {"type": "security_exception", "reason": "no SECRET"}}))
+        store = ElasticIndex([node.url], engine="opensearch", user="reader", password="SECRET")
+
+        with pytest.raises(Unavailable, match="check user, password and privileges") as error:
+            store.check()
+
+        assert "SECRET" not in str(error.value)
+        assert node.headers[0]["authorization"] == "Basic " + base64.b64encode(b"reader:SECRET").decode()
+        store.close()
+        node.close()
+
+    def test_an_engine_that_is_away_is_unavailable_to_every_call(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            self.assert_unavailable(ElasticIndex([f"http://127.0.0.1:{unused.getsockname()[1]}"], engine="elasticsearch"))
+
+    def test_an_engine_that_does_not_answer_in_time_is_unavailable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(elastic_client, "TIMEOUT_SECONDS", 0.05)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            self.assert_unavailable(ElasticIndex([f"http://127.0.0.1:{silent.getsockname()[1]}"], engine="elasticsearch"))
+
+    @staticmethod
+    def assert_unavailable(store: ElasticIndex) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: store.migrate(THINGS),
+            lambda: store.pending(THINGS),
+            lambda: store.apply(THINGS, FIVE),
+            lambda: store.get(THINGS, ["a"]),
+            lambda: store.search(THINGS, [Search()]),
+            lambda: store.refresh(THINGS),
+            lambda: store.status(THINGS),
+            store.check,
+        ]
+        for call in calls:
+            with pytest.raises(Unavailable, match="Elasticsearch cannot be reached"):
+                call()
+        store.close()

@@ -7,6 +7,7 @@ alias names at that moment, through an alias of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from twofold.resource import Declaration
 
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
 BULK = "?require_alias=true&timeout=5s&filter_path=items.index._id,items.index.status,items.index.error"
+SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
 
 
 class ElasticIndex:
@@ -61,7 +63,7 @@ class ElasticIndex:
         return [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
 
     def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        wanted = [id for id in ids if id]  # an empty id is an error to the engine
+        wanted = [key for key in ids if key]  # an empty id is an error to the engine
         if not wanted:
             return {}
         _, answer = self._client.send("POST", path(resource.index, "_mget"), {"ids": wanted})
@@ -70,7 +72,7 @@ class ElasticIndex:
             raise self._client.nonsense("the number of documents")
         for item in found:
             if "error" in item:
-                raise self._client.error(404, item)
+                raise self._client.error(HTTPStatus.NOT_FOUND, item)
         return {item["_id"]: item["_source"] for item in found if item.get("found")}
 
     def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
@@ -105,17 +107,19 @@ class ElasticIndex:
     def check(self) -> str:
         # `GET /` would tell the version too, but not every build answers it.
         _, nodes = self._client.send("GET", "/_nodes/_local?filter_path=nodes.*.version")
-        _, health = self._client.send("GET", "/_cluster/health?filter_path=status,number_of_nodes")
+        _, health = self._client.send("GET", "/_cluster/health?filter_path=status")
         versions = sorted({node["version"] for node in nodes.get("nodes", {}).values()})
-        return f"{self._client.name} {', '.join(versions)}, status {health.get('status')}"
+        if not versions or "status" not in health:
+            raise self._client.nonsense("no version or no health")
+        return f"{self._client.name} {', '.join(versions)}, status {health['status']}"
 
     def close(self) -> None:
         self._client.close()
 
     def _plan(self, resource: Declaration) -> tuple[list[str], str, list[Field] | None]:
         """What `migrate` has to do in words, the generation, and the fields to add; None where there is no generation."""
-        status, answer = self._client.send("GET", path(resource.index), expect=(404,))
-        if status == 404:
+        status, answer = self._client.send("GET", path(resource.index), expect=(HTTPStatus.NOT_FOUND,))
+        if status == HTTPStatus.NOT_FOUND:
             generation = first_generation(resource)
             return [f"create the index {generation} with the alias {resource.index}"], generation, None
         generation, held = self._held(resource, answer)
@@ -139,8 +143,8 @@ class ElasticIndex:
 
     def _create(self, resource: Declaration, generation: str) -> None:
         body = index_body(resource, generation, self._refresh_interval)
-        status, answer = self._client.send("PUT", path(generation), body, expect=(400,))
-        if status != 400:
+        status, answer = self._client.send("PUT", path(generation), body, expect=(HTTPStatus.BAD_REQUEST,))
+        if status != HTTPStatus.BAD_REQUEST:
             return
         if reason_of(answer)[0] != "resource_already_exists_exception":
             raise self._client.error(status, answer)
@@ -148,8 +152,8 @@ class ElasticIndex:
             raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
 
     def _generation(self, resource: Declaration) -> str | None:
-        status, answer = self._client.send("GET", path("_alias", resource.index), expect=(404,))
-        if status == 404:
+        status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
+        if status == HTTPStatus.NOT_FOUND:
             return None
         if len(answer) != 1:
             raise Unavailable(f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}")
@@ -157,8 +161,8 @@ class ElasticIndex:
 
     def _bulk(self, resource: Declaration, generation: str, operations: list[Operation]) -> list[Outcome]:
         target = path(writing_alias(generation), "_bulk") + BULK
-        status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=(400, 413))
-        if status in (400, 413):
+        status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=SPOILED)
+        if status in SPOILED:
             return self._halved(resource, generation, operations, status, reason_of(answer)[0])
         outcomes = elastic_bulk.outcomes(operations, answer, shape(resource).keys() | SYSTEM.keys() | {"deleted"})
         if outcomes is None:
@@ -167,7 +171,7 @@ class ElasticIndex:
 
     def _halved(self, resource: Declaration, generation: str, operations: list[Operation], status: int, kind: str) -> list[Outcome]:
         """Too large, or spoiled as a whole by one operation: that one alone is refused."""
-        if status == 400 and kind != "action_request_validation_exception":
+        if status == HTTPStatus.BAD_REQUEST and kind != "action_request_validation_exception":
             raise Unavailable(f"{self._client.name} refuses bulk requests as such: 400 {kind}")  # so not for what is in them
         if len(operations) == 1:
             return [Outcome(Verdict.REJECTED, f"{status} {kind}".strip())]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from twofold.index.elastic_client import Answer, reason_of
+from twofold.index.elastic_client import PLAIN, Answer, reason_of, succeeded
 from twofold.index.port import Operation, Outcome, Verdict
 
 REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bodies that are much larger
 _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
 _NOT_JSON = "not_x_content_exception"  # Elasticsearch says 500 to it
 _ARGUMENT = "illegal_argument_exception"  # where it names no field, it is about the index, and so about every document
-_TOLD = (403, 404, 429, 503)  # their reasons speak of indices and nodes
 _UNDECLARED = re.compile(r"introduction of \[([A-Za-z_][A-Za-z0-9_.]{0,127})\]")
 _FIELD = re.compile(r"field(?: \[|=\")([A-Za-z_][A-Za-z0-9_.]{0,127})[\]\"]")
 
@@ -52,17 +52,17 @@ def outcomes(operations: Sequence[Operation], answer: Answer, fields: Collection
 
 
 def judge(item: Mapping[str, Any], fields: Collection[str]) -> Outcome:
-    status = item.get("status", 500)
-    if 200 <= status < 300:
+    status = item.get("status", HTTPStatus.INTERNAL_SERVER_ERROR)
+    if succeeded(status):
         return _OK
-    if status == 409:
+    if status == HTTPStatus.CONFLICT:
         return _STALE
     kind, reason = reason_of(item)
     field = _field(reason, fields)
-    if kind == _NOT_JSON or (status == 400 and (field or kind != _ARGUMENT)):
+    if kind == _NOT_JSON or (status == HTTPStatus.BAD_REQUEST and (field or kind != _ARGUMENT)):
         return Outcome(Verdict.REJECTED, f"{kind}{field}")
     # Index gone, write block, disk full, overload, shard away: the same may succeed later.
-    return Outcome(Verdict.UNAVAILABLE, f"{status} {kind}: {reason[:200]}" if status in _TOLD else f"{status} {kind}")
+    return Outcome(Verdict.UNAVAILABLE, f"{status} {kind}: {reason[:200]}" if status in PLAIN else f"{status} {kind}")
 
 
 def _field(reason: str, fields: Collection[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ Engine = Literal["elasticsearch", "opensearch"]
 Answer = dict[str, Any]
 NAMES: Mapping[Engine, str] = {"elasticsearch": "Elasticsearch", "opensearch": "OpenSearch"}
 TIMEOUT_SECONDS = 10.0
+# Their reasons speak of indices and nodes, those of others may quote documents and queries.
+PLAIN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 CONNECTIONS = 32  # of one process to one node; a request beyond that waits for a free one
 
 
@@ -48,13 +51,15 @@ class Client:
             self._transport.close()
 
     def error(self, status: int, answer: Any) -> EngineError:
-        """What a status means. Reasons of 400 and 500 may quote documents and queries, so their type alone is told."""
+        """What a status means, without what was sent."""
         kind, reason = reason_of(answer)
-        if status in (400, 413) and kind:  # without a type it is not the engine that speaks
+        if (
+            status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE) and kind
+        ):  # without a type it is not the engine that speaks
             return Rejected(f"{self.name} refuses the request: {status} {kind}")
-        if status == 401 or (status == 403 and kind != "cluster_block_exception"):
+        if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and kind != "cluster_block_exception"):
             return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")
-        told = f": {reason[:200]}" if status in (403, 404, 429, 503) and reason else ""
+        told = f": {reason[:200]}" if status in PLAIN and reason else ""
         return Unavailable(f"{self.name} answered {status} {kind}{told}")
 
     def nonsense(self, what: str) -> Unavailable:
@@ -70,13 +75,17 @@ class Client:
             causes = ", ".join(sorted({type(cause).__name__ for cause in error.errors}))
             raise Unavailable(f"{self.name} cannot be reached: {type(error).__name__} {causes}") from error
         status, answer = response.meta.status, response.body
-        if not (200 <= status < 300 or status in expect):
+        if not (succeeded(status) or status in expect):
             raise self.error(status, answer)
-        if status == 413:
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return status, {}  # mostly a proxy's, whose text says nothing
         if not isinstance(answer, dict):
             raise self.nonsense(f"{status} {type(answer).__name__}")
         return status, answer
+
+
+def succeeded(status: int) -> bool:
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def path(*parts: str) -> str:

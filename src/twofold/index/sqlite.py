@@ -1,5 +1,6 @@
 """The read store in a SQLite file, with FTS5."""
 
+# ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 from __future__ import annotations
 
 import sqlite3
@@ -51,7 +52,7 @@ class SqliteIndex:
         sql = f"SELECT id, document FROM {tables(resource).documents} WHERE id IN (SELECT value FROM json_each(?))"
         with self._read() as connection:
             rows = connection.execute(sql, (orjson.dumps(list(ids)).decode(),))
-            return {id: orjson.loads(document) for id, document in rows}
+            return {key: orjson.loads(document) for key, document in rows}
 
     def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
         with self._read() as connection:

@@ -1,12 +1,12 @@
 """From a Search to SQL. Names come from the declaration; what a user wrote is only ever bound."""
 
+# ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 from __future__ import annotations
 
 from typing import Any
 
 import orjson
 
-from twofold.fields import Kind
 from twofold.index.mapping import SCORE, SYSTEM, after, filters, full_sort, sort_kind
 from twofold.index.port import TOTAL_CAP, Search, Sort
 from twofold.index.sqlite_schema import GAP, column, tables
@@ -104,16 +104,16 @@ def _beyond(resource: Declaration, search: Search) -> Statement:
     choices, parameters = [], []
     equal: list[str] = []
     held: list[Any] = []
-    for sort, kind, value in after(resource, search):
+    for sort, _kind, value in after(resource, search):
         expression = _sorted_by(search, sort)
         if value is not None:  # nothing sorts behind a missing value
-            choices.append(" AND ".join([*equal, _behind(expression, kind, sort)]))
+            choices.append(" AND ".join([*equal, _behind(expression, sort)]))
             parameters += [*held, value]
         equal.append(f"{expression} IS ?")
         held.append(value)
     return " OR ".join(f"({choice})" for choice in choices) or "0", parameters
 
 
-def _behind(expression: str, kind: Kind, sort: Sort) -> str:
+def _behind(expression: str, sort: Sort) -> str:
     comparison = f"{expression} {'<' if sort.descending else '>'} ?"
     return comparison if sort.field == "id" else f"({comparison} OR {expression} IS NULL)"

@@ -4,6 +4,7 @@
 kept there as JSON. `fts_users` (FTS5) has the words of live documents under the same row number.
 """
 
+# ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 from __future__ import annotations
 
 import sqlite3

@@ -1,5 +1,6 @@
 """Writing documents to SQLite: checked as Elasticsearch's strict mapping would, and gated by version."""
 
+# ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 from __future__ import annotations
 
 import sqlite3

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Polled
-from confluent_kafka.admin import AdminClient, ConsumerGroupTopicPartitions, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]  # public, but not marked so
 
 from twofold.errors import EngineError, NeedsRebuild, Outdated, Rejected, SettingsError, Unavailable
 from twofold.log.port import Message, Position
@@ -101,6 +101,9 @@ _OVERTAKEN = {  # what a commit is answered behind a rebalance
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 _UNCONFIRMED = f"Kafka did not confirm it within {PUBLISH_SECONDS:.0f} s"
 
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+Headers = list[tuple[str, bytes | None]]
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
 
 
@@ -157,7 +160,7 @@ class KafkaLog:
             wanted = [ConsumerGroupTopicPartitions(group, partitions)]
             answers = self._admin.list_consumer_group_offsets(wanted, request_timeout=ANSWER_SECONDS)[group].result()
             committed = {one.partition: one.offset for one in answers.topic_partitions if one.offset >= 0}
-            begins, ends = self._offsets(partitions, OffsetSpec.earliest()), self._offsets(partitions, OffsetSpec.latest())
+            begins, ends = self._offsets(partitions, _EARLIEST), self._offsets(partitions, _LATEST)
         return [Position(number, begins[number], committed.get(number), ends[number]) for number in range(len(partitions))]
 
     def check(self) -> str:
@@ -202,17 +205,20 @@ class KafkaLog:
         return self._settled(topic)
 
     def _settled(self, topic: str) -> int:
-        """Waits until the brokers lead the partitions, which comes some time behind the answer that the topic is made."""
+        """Waits until brokers lead all partitions, which comes some time behind the answer that the topic is made."""
         deadline = time.monotonic() + ANSWER_SECONDS
-        while True:
-            try:
-                count = _partitions(self._admin, topic)
-                self._offsets([TopicPartition(topic, number) for number in range(count)], OffsetSpec.latest())
-                return count
-            except KafkaException:
-                if time.monotonic() > deadline:
-                    raise
+        while not (count := self._led(topic)):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Topic {topic} is made, but its partitions have no leader yet.")
             time.sleep(0.02)
+        return count
+
+    def _led(self, topic: str) -> int:
+        count = _partitions(self._admin, topic)
+        try:
+            return len(self._offsets([TopicPartition(topic, number) for number in range(count)], _LATEST)) if count else 0
+        except KafkaException:
+            return 0
 
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
         asked = self._admin.list_offsets({partition: spec for partition in partitions}, request_timeout=ANSWER_SECONDS)
@@ -372,29 +378,32 @@ class _Member:
             self._keep(error, f", partition {number}")
         elif number is not None and offset is not None and number in self._next:
             self._next[number] = offset + 1
-            return Message(polled.key(), polled.value(), tuple(polled.headers() or ()), number, offset)
+            return Message(polled.key(), polled.value(), tuple(cast(Headers, polled.headers() or ())), number, offset)
         return None
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
         asked = [TopicPartition(self._topic, number, offset) for number, offset in offsets.items()]
         try:
             answers = self._consumer.commit(offsets=asked, asynchronous=False) if asked else []
-            errors = [answer.error for answer in answers if answer.error]
+            refusals = [answer.error for answer in answers if answer.error]
         except KafkaException as error:
-            errors = [error.args[0]]
-        for error in errors:
-            if error.code() not in _OVERTAKEN:
-                raise KafkaException(error)
-        if not errors:
+            refusals = [error.args[0]]
+        for refusal in refusals:
+            if refusal.code() not in _OVERTAKEN:
+                raise KafkaException(refusal)
+        if not refusals:
             self._done.update(offsets)
 
     def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._take(consumer, partitions)
-        self._given = [partition.partition for partition in partitions]
+        self._reset([partition.partition for partition in partitions])
+        consumer.assign([])  # `_start` assigns, where an error has somewhere to go
 
     def _take(self, consumer: Consumer, _: list[TopicPartition]) -> None:
-        self._given, self._next, self._done, self._trouble = None, {}, {}, None
-        consumer.assign([])
+        self._reset(None)
+        consumer.unassign()
+
+    def _reset(self, given: list[int] | None) -> None:
+        self._given, self._next, self._done, self._trouble = given, {}, {}, None
 
     def _heard(self, error: KafkaError) -> None:
         if error.code() in _OUTAGES:

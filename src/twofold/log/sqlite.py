@@ -66,6 +66,7 @@ class SqliteLog:
         self._file = Embedded(path)
         self._news = _News()
         self._groups: dict[tuple[str, str], _Group] = {}
+        self._closed = False
         self._untrimmed = TRIM_EVERY  # so that a process that publishes little trims too
         with self._file.write() as db:
             for statement in _SCHEMA.split(";"):
@@ -92,6 +93,8 @@ class SqliteLog:
         return answers
 
     def subscribe(self, topic: str, group: str) -> _Member:
+        if self._closed:
+            raise Unavailable("The log is closed.")
         membership = self._groups.setdefault((topic, group), _Group())
         return _Member(self._file, self._news, membership, topic, group)
 
@@ -108,6 +111,7 @@ class SqliteLog:
         return f"SQLite {version}, {self._file.path}"
 
     def close(self) -> None:
+        self._closed = True
         for group in list(self._groups.values()):
             for member in list(group.members):
                 member.close()

@@ -1,0 +1,162 @@
+"""The command line as an operator meets it: help, mistakes, the embedded default, import, demo, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.acceptance.roles import Role, free_port, run
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> dict[str, str]:
+    return {
+        "TWOFOLD_DATA": str(tmp_path / "data"),
+        "TWOFOLD_COMMAND_PORT": str(free_port()),
+        "TWOFOLD_QUERY_PORT": str(free_port()),
+    }
+
+
+COMMANDS = ("up", "command", "relay", "project", "query", "migrate", "status", "check", "import", "demo")
+
+
+def test_help_answers_everything(tmp_path: Path) -> None:
+    whole = run(["--help"], {"COLUMNS": "200"}, tmp_path)
+
+    assert whole.returncode == 0
+    assert all(f" {name} " in whole.stdout for name in COMMANDS)
+    for name in COMMANDS:
+        one = run([name, "--help"], {"COLUMNS": "200"}, tmp_path)
+        assert one.returncode == 0
+        assert "TWOFOLD_WRITE_URL" in one.stdout
+
+
+def test_up_serves_and_stops_cleanly(embedded: dict[str, str], tmp_path: Path) -> None:
+    command, query = f"http://127.0.0.1:{embedded['TWOFOLD_COMMAND_PORT']}", f"http://127.0.0.1:{embedded['TWOFOLD_QUERY_PORT']}"
+    with Role(["up"], embedded, tmp_path) as up:
+        made = httpx.post(f"{command}/users", json={"name": "Ana Müller", "email": "ana@example.com", "password": "correct horse"})
+        assert made.status_code == 201
+        found = _eventually(lambda: httpx.get(f"{query}/users", params={"q": "mul"}).json()["items"])
+        assert [item["email"] for item in found] == ["ana@example.com"]
+        assert json.loads(run(["status", "--json"], embedded, tmp_path).stdout)["resources"]["users"]["index"]["documents"] == 1
+        refused = run(["import", "users", "-"], embedded, tmp_path, stdin="")
+        assert refused.returncode == 2
+        assert "is in use" in refused.stderr
+        assert up.stop() == 0
+    assert "Traceback" not in up.log.read_text()
+
+
+def test_killed_in_the_middle_loses_nothing_on_the_embedded_default(embedded: dict[str, str], tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{embedded['TWOFOLD_COMMAND_PORT']}/{{}}".format("people")
+    embedded |= {"TWOFOLD_APP": "tests.acceptance.people:app", "PEOPLE": "people", "PYTHONPATH": str(Path(__file__).parents[2])}
+    query = f"http://127.0.0.1:{embedded['TWOFOLD_QUERY_PORT']}/people"
+    acknowledged: set[str] = set()
+    for round_ in range(3):
+        with Role(["up"], embedded, tmp_path) as up, httpx.Client() as client:
+            for number in range(40):
+                answer = client.post(url, json={"name": "x", "email": f"r{round_}n{number}@example.com"})
+                acknowledged.add(answer.json()["id"])
+            up.kill()
+    with Role(["up"], embedded, tmp_path) as up:
+        _eventually(lambda: httpx.get(query).json()["total"]["value"] == len(acknowledged))
+        assert up.stop() == 0
+
+
+def test_roles_on_sqlite_are_refused(embedded: dict[str, str], tmp_path: Path) -> None:
+    for role in ("command", "relay", "project", "query"):
+        refused = run([role], embedded, tmp_path)
+        assert refused.returncode == 2
+        assert "SQLite serves one process" in refused.stderr
+
+
+def test_a_port_that_is_taken_is_named(embedded: dict[str, str], tmp_path: Path) -> None:
+    with Role(["up"], embedded, tmp_path):
+        other = {**embedded, "TWOFOLD_DATA": str(tmp_path / "other")}
+        refused = run(["up"], other, tmp_path)
+    assert refused.returncode == 2
+    assert f"127.0.0.1:{embedded['TWOFOLD_COMMAND_PORT']}" in refused.stderr
+    assert "TWOFOLD_COMMAND_PORT" in refused.stderr
+
+
+def test_mistakes_in_settings_are_one_line(tmp_path: Path) -> None:
+    for variable, value in (("TWOFOLD_WRITE_URL", "postgres://x"), ("TWOFOLD_COMMAND_PORT", "many"), ("TWOFOLD_APP", "nowhere:app")):
+        refused = run(["migrate"], {variable: value}, tmp_path)
+        assert refused.returncode == 2
+        assert "Traceback" not in refused.stderr
+
+
+def test_settings_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "twofold.toml").write_text(f'data = "{tmp_path}/elsewhere"\n')
+    assert run(["migrate"], {}, tmp_path).returncode == 0
+    assert (tmp_path / "elsewhere" / "write.db").exists()
+
+
+def test_an_address_that_others_reach_prints_a_loud_line(embedded: dict[str, str], tmp_path: Path) -> None:
+    with Role(["up"], {**embedded, "TWOFOLD_HOST": "0.0.0.0"}, tmp_path) as up:  # noqa: S104 - that is the test
+        assert "NOTHING AUTHENTICATES" in up.log.read_text()
+
+
+def test_import_tells_what_became_of_each_line_and_goes_on(embedded: dict[str, str], tmp_path: Path) -> None:
+    phc = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$V1Hk8zW3VdQxR1rY1kJb1cJd0S2cN5oYb2cK3h8QyQs"
+    lines = [json.dumps({"name": f"P{n}", "email": f"p{n}@example.com", "password": phc}) for n in range(700)]
+    lines[5] = '{"name": "broken'
+    lines[6] = json.dumps({"name": "", "email": "nobody", "password": phc})
+    lines[7] = lines[3]
+    (tmp_path / "people.ndjson").write_text("\n".join(lines) + "\n")
+    first = run(["import", "users", "people.ndjson"], embedded, tmp_path)
+    assert first.returncode == 1, first.stderr
+    assert first.stdout.startswith("created 697, already there 0, rejected 3;")
+    rejects = [json.loads(line) for line in (tmp_path / "people.ndjson.rejects").read_text().splitlines()]
+    assert sorted(reject["line"] for reject in rejects) == [6, 7, 8]
+    assert all(reject["reason"] for reject in rejects)
+    again = run(["import", "users", "people.ndjson"], embedded, tmp_path)
+    assert again.stdout.startswith("created 0, already there 697, rejected 3;")
+    assert json.loads(run(["status", "--json"], embedded, tmp_path).stdout)["resources"]["users"]["index"]["documents"] == 697
+
+
+def test_import_of_csv(embedded: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text('name,email,password\n"Müller, Ana",ana@example.com,correct horse battery\nBob,bob@example.com,short\n')
+    done = run(["import", "users", "people.csv"], embedded, tmp_path)
+    assert done.stdout.startswith("created 1, already there 0, rejected 1;")
+    assert "passwords will be hashed" in done.stderr
+
+
+def test_demo_fills_the_built_in_app(embedded: dict[str, str], tmp_path: Path) -> None:
+    done = run(["demo", "--users", "1500"], embedded, tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(run(["status", "--json"], embedded, tmp_path).stdout)
+    assert found["outbox"]["pending"] == 0
+    assert found["resources"]["users"]["index"]["documents"] == 1500
+
+
+def test_ctrl_c_ends_an_import_cleanly(embedded: dict[str, str], tmp_path: Path) -> None:
+    """A batch is finished, and the next run goes on: nothing is created twice."""
+    demo = Role(["demo", "--users", "60000"], embedded, tmp_path)
+    import subprocess
+    import sys
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twofold", *demo.arguments], env={**os.environ, **embedded}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    _eventually(lambda: (tmp_path / "data" / "write.db").exists() and (tmp_path / "data" / "write.db-wal").stat().st_size > 1_000_000)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted" in err
+    created = int(out.split()[1].rstrip(","))
+    assert 0 < created < 60000
+    assert json.loads(run(["status", "--json"], embedded, tmp_path).stdout)["resources"]["users"]["table"]["rows"] == created
+
+
+def _eventually(found, seconds: float = 15):
+    until = time.monotonic() + seconds
+    while True:
+        if result := found():
+            return result
+        assert time.monotonic() < until, "this did not come about in time"
+        time.sleep(0.05)
