@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable
 from functools import cached_property
@@ -56,10 +57,9 @@ class System:
         url = self.settings.log_url
         if scheme(url) == "sqlite":
             return SqliteLog(_file(url))
-        try:
-            from twofold.log.kafka import KafkaLog  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise SettingsError("Kafka needs more packages: pip install 'twofold[kafka]'") from None
+        _require("confluent_kafka", "kafka")
+        from twofold.log.kafka import KafkaLog  # noqa: PLC0415 - an extra
+
         return KafkaLog(url.partition("://")[2].strip("/"))
 
     @cached_property
@@ -67,10 +67,9 @@ class System:
         url = urlsplit(self.settings.read_url)
         if url.scheme == "sqlite":
             return SqliteIndex(_file(self.settings.read_url))
-        try:
-            from twofold.index.elastic import ElasticIndex  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise SettingsError("Elasticsearch and OpenSearch need more packages: pip install 'twofold[elasticsearch]'") from None
+        _require("elastic_transport", "elasticsearch")
+        from twofold.index.elastic import ElasticIndex  # noqa: PLC0415 - an extra
+
         engine, _, transport = url.scheme.partition("+")
         hosts = [f"{transport or 'http'}://{host}" for host in url.netloc.rpartition("@")[2].split(",")]
         user, password = (unquote(url.username or "") or None), (unquote(url.password or "") or None)
@@ -120,7 +119,8 @@ class System:
 
     def _trouble(self, name: str) -> str | None:
         try:
-            {WRITE: lambda: self.store.check(), LOG: lambda: self.log.check(), READ: lambda: self.index.check()}[name]()
+            engine: SqlStore | EventLog | ReadStore = self.store if name == WRITE else self.log if name == LOG else self.index
+            engine.check()
         except (EngineError, SettingsError) as error:
             return type(error).__name__.lower()
         return None
@@ -146,6 +146,11 @@ def load_app(path: str) -> App:
     if not isinstance(found, App):
         raise SettingsError(f"--app {path}: this is {type(found).__name__}, not a twofold.App")
     return found
+
+
+def _require(package: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")
 
 
 def _missing_topics(log: EventLog, topic: str, group: str) -> list[str]:

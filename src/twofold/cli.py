@@ -14,7 +14,7 @@ from twofold.errors import EngineError, TwofoldError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-AppPath = Annotated[str | None, typer.Option("--app", envvar="TWOFOLD_APP", help="The app, as module:attribute. [default: the built-in users]")]
+AppPath = Annotated[str | None, typer.Option("--app", envvar="TWOFOLD_APP", help="module:attribute [default: the built-in users]")]
 Data = Annotated[Path | None, typer.Option(envvar="TWOFOLD_DATA", help="Folder of the embedded default. [default: data]")]
 WriteUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_WRITE_URL", help="sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/DATABASE")]
 LogUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_LOG_URL", help="sqlite:///FILE or kafka://HOST:PORT,HOST:PORT")]

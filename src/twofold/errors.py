@@ -32,7 +32,7 @@ class SettingsError(TwofoldError):
     """A setting is missing or wrong."""
 
 
-class Refused(TwofoldError):  # noqa: N818 - the public word for "the domain says no"
+class Refused(TwofoldError):
     """A command refuses. `code` is for programs (kebab-case), `detail` for people."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -41,7 +41,7 @@ class Refused(TwofoldError):  # noqa: N818 - the public word for "the domain say
         self.detail = detail
 
 
-class Problem(TwofoldError):  # noqa: N818 - RFC 9457's own word
+class Problem(TwofoldError):
     """An answer that is an error: status, code (the slug of its type) and detail, RFC 9457."""
 
     def __init__(

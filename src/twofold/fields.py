@@ -13,12 +13,13 @@ import re
 import types
 import typing
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import EmailStr, SecretStr
+from pydantic import EmailStr, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -112,10 +113,12 @@ class Field:
 
     def encode(self, value: Any) -> Json:
         """From Python to state."""
-        if value is None or self.kind in ("integer", "float", "boolean"):
-            return value
+        if value is None:
+            return None
         if self.many:
             return [replace(self, many=False).encode(item) for item in value]
+        if self.kind in ("integer", "float", "boolean"):
+            return value
         if self.kind == "datetime":
             return timestamp(value)
         if self.kind == "date":
@@ -125,11 +128,13 @@ class Field:
         return value.value if isinstance(value, enum.Enum) else str(value)
 
     def decode(self, value: Json) -> Any:
-        """From state to Python, without validation."""
-        if value is None or self.kind in ("integer", "float", "boolean"):
-            return value
+        """From state to Python, without validation. A list is a new one: what a command does to it is not done to the state."""
+        if value is None:
+            return None
         if self.many:
             return [replace(self, many=False).decode(item) for item in value]
+        if self.kind in ("integer", "float", "boolean"):
+            return value
         if self.kind == "datetime":
             return datetime.fromisoformat(value)
         if self.kind == "date":
@@ -212,7 +217,7 @@ def _check_decimal(field: Field, value: Decimal) -> Decimal:
         raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - field.places} digits before the point")
     if value != round(value, field.places):
         raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
-    return value
+    return value or Decimal(0)  # not -0, which a scaled integer cannot hold
 
 
 def _check_datetime(_: Field, value: datetime) -> datetime:
@@ -280,27 +285,45 @@ def field_of(name: str, info: FieldInfo) -> Field:
     )
     _refuse_nonsense(field)
     field = replace(field, places=max(field.places, 0))
-    if info.is_required():
-        return field
-    return replace(field, default=field.encode(info.get_default(call_default_factory=True)))  # type: ignore[call-arg]
+    return field if info.is_required() else replace(field, default=_default(field, info))
+
+
+def _default(field: Field, info: FieldInfo) -> Json:
+    """The declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
+    adapter = TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
+    try:
+        value = adapter.validate_python(info.get_default(call_default_factory=True))  # type: ignore[call-arg]
+        return field.encode(field.checked(value))
+    except ValidationError as error:
+        raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
+    except PydanticCustomError as error:
+        raise Unsupported(f"its default cannot be stored ({error.message()}); choose another") from None
 
 
 def _unwrap(annotation: Any, hints: list[Any]) -> tuple[Any, list[Any], bool, bool]:
-    """Strips Annotated, `| None` and list[…] in that order."""
+    """Strips Annotated, `| None` and list[…]. What is said of a list's length is not a hint on its items."""
     nullable = many = False
     while True:
         origin, args = typing.get_origin(annotation), typing.get_args(annotation)
         if origin is typing.Annotated:
-            annotation, hints = args[0], [*hints, *args[1:]]
+            annotation, hints = args[0], [*hints, *_flat(args[1:])]
         elif origin in (typing.Union, types.UnionType):
             rest = [arg for arg in args if arg is not type(None)]
             if len(rest) != 1 or len(rest) == len(args):
                 raise Unsupported("a union is only supported as `X | None`")
+            if many:
+                raise Unsupported("a list cannot hold None; write `list[X]` or `list[X] | None`")
             annotation, nullable = rest[0], True
         elif origin is list and not many:
             annotation, many = args[0], True
+            hints = [hint for hint in hints if getattr(hint, "max_length", None) is None]
         else:
             return annotation, hints, nullable, many
+
+
+def _flat(hints: Iterable[Any]) -> list[Any]:
+    """Hints, with what a nested `Field(…)` holds in its place."""
+    return [each for hint in hints for each in (hint.metadata if isinstance(hint, FieldInfo) else [hint])]
 
 
 def _kind(bare: Any) -> tuple[Kind, tuple[str, ...]]:

@@ -71,6 +71,8 @@ class Record:
         missing = [name for name in ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence") if name not in texts]
         if missing:
             raise Unreadable(f"header {missing[0]} is missing: not a CloudEvents record in binary mode")
+        if texts["ce_specversion"] != "1.0":
+            raise Unreadable("ce_specversion is not 1.0")
         if not UUID.fullmatch(key):
             raise Unreadable("the key is not the id of an aggregate (a UUID in lower case)")
         if not re.fullmatch(r"[1-9][0-9]{0,17}", texts["ce_sequence"]):

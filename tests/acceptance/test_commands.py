@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -120,7 +122,9 @@ def test_import_tells_what_became_of_each_line_and_goes_on(embedded: dict[str, s
 
 
 def test_import_of_csv(embedded: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "people.csv").write_text('name,email,password\n"Müller, Ana",ana@example.com,correct horse battery\nBob,bob@example.com,short\n')
+    (tmp_path / "people.csv").write_text(
+        'name,email,password\n"Müller, Ana",ana@example.com,correct horse battery\nBob,bob@example.com,short\n'
+    )
     done = run(["import", "users", "people.csv"], embedded, tmp_path)
     assert done.stdout.startswith("created 1, already there 0, rejected 1;")
     assert "passwords will be hashed" in done.stderr
@@ -136,13 +140,8 @@ def test_demo_fills_the_built_in_app(embedded: dict[str, str], tmp_path: Path) -
 
 def test_ctrl_c_ends_an_import_cleanly(embedded: dict[str, str], tmp_path: Path) -> None:
     """A batch is finished, and the next run goes on: nothing is created twice."""
-    demo = Role(["demo", "--users", "60000"], embedded, tmp_path)
-    import subprocess
-    import sys
-
-    process = subprocess.Popen(
-        [sys.executable, "-m", "twofold", *demo.arguments], env={**os.environ, **embedded}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "twofold", "demo", "--users", "60000"]
+    process = subprocess.Popen(command, env={**os.environ, **embedded}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _eventually(lambda: (tmp_path / "data" / "write.db").exists() and (tmp_path / "data" / "write.db-wal").stat().st_size > 1_000_000)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
-import orjson
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from tests import engines
+from tests.acceptance.checks import check, wait_for
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.history import History
-from tests.pipeline.conftest import connect
 
 COMMANDS, WORKERS = 2000, 16
 ROUNDS = int(os.environ.get("TWOFOLD_KILL_ROUNDS", "1"))
-SETTLE_SECONDS = 60
 ROLES = ("command", "relay", "project", "query")
 
 
@@ -38,10 +31,7 @@ def test_every_role_is_killed_under_load(cluster: Cluster, round_: int) -> None:
             for each in done:
                 each.result()
             killer.result()
-        _settle(cluster)
-        _check_table(cluster, history)
-        _check_index(cluster, history)
-        _check_topic(cluster, history)
+        check(cluster, history)
         assert {name: role.stop() for name, role in roles.items()} == dict.fromkeys(ROLES, 0)
     finally:
         for role in roles.values():
@@ -51,75 +41,6 @@ def test_every_role_is_killed_under_load(cluster: Cluster, round_: int) -> None:
 def _kill_each(roles: dict[str, Any], history: History) -> None:
     """Each role once or more, spread over the commands."""
     for number, name in enumerate((*ROLES, "command", "relay")):
-        _wait_for(lambda target=(number + 1) * COMMANDS // 8: history.acknowledged >= target, 120)
+        wait_for(lambda target=(number + 1) * COMMANDS // 8: history.acknowledged >= target, 120)
         roles[name].kill()
         roles[name].start()
-
-
-def _settle(cluster: Cluster) -> None:
-    def settled() -> bool:
-        found = orjson.loads(cluster.run("status", "--json").stdout)
-        [resource] = found["resources"].values()
-        return found["outbox"].get("pending") == 0 and resource["topic"].get("lag") == 0
-
-    _wait_for(settled, SETTLE_SECONDS)
-
-
-def _check_table(cluster: Cluster, history: History) -> None:
-    with connect(cluster.name) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id, version, name FROM person")
-        rows = {id_: (version, name) for id_, version, name in cursor.fetchall()}
-        cursor.execute("SELECT id, version FROM tombstone")
-        dead = dict(cursor.fetchall())
-    assert rows == {id_: (history.versions[id_], name) for id_, name in history.names.items() if name is not None}
-    assert dead == {id_: history.versions[id_] for id_, name in history.names.items() if name is None}
-
-
-def _check_index(cluster: Cluster, history: History) -> None:
-    """Every hit of the query service, page by page, and a get of every deleted id."""
-    httpx.post(f"{engines.ELASTICSEARCH}/{cluster.name}/_refresh").raise_for_status()
-    found, cursor = {}, None
-    with httpx.Client() as client:
-        while True:
-            page = client.get(cluster.query_url, params={"limit": 100, "sort": "id", **({"cursor": cursor} if cursor else {})})
-            page.raise_for_status()
-            found |= {item["id"]: (item["version"], item["name"]) for item in page.json()["items"]}
-            cursor = page.json()["next_cursor"]
-            if cursor is None:
-                break
-        for id_ in [id_ for id_, name in history.names.items() if name is None][:20]:
-            assert client.get(f"{cluster.query_url}/{id_}").status_code == 404
-    assert found == {id_: (history.versions[id_], name) for id_, name in history.names.items() if name is not None}
-
-
-def _check_topic(cluster: Cluster, history: History) -> None:
-    """Every version at least once, first occurrences in version order, duplicates only of versions seen before."""
-    seen: dict[str, int] = {}
-    for key, version in _records(f"{cluster.name}-topic"):
-        assert version <= seen.get(key, 0) + 1, f"{key}: version {version} came right after {seen.get(key, 0)}"
-        seen[key] = max(seen.get(key, 0), version)
-    assert seen == history.versions
-
-
-def _records(topic: str) -> list[tuple[str, int]]:
-    """The whole topic, by a consumer that is not ours."""
-    consumer = Consumer({"bootstrap.servers": engines.KAFKA, "group.id": f"check-{time.time_ns()}", "enable.partition.eof": True})
-    partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    found, ended = [], set()
-    while len(ended) < len(partitions):
-        for message in consumer.consume(1000, 1.0):
-            if message.error() is not None:
-                ended.add(message.partition())
-                continue
-            headers = dict(message.headers())
-            found.append((message.key().decode(), int(headers["ce_sequence"])))
-    consumer.close()
-    return found
-
-
-def _wait_for(condition: Any, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "this did not come about in time"
-        threading.Event().wait(0.05)

@@ -1,5 +1,6 @@
 """The promises of `twofold.index.port.ReadStore`, one test each, for every engine; `test_index.py` binds the engines."""
 
+# ruff: noqa: RUF012 - Pydantic copies defaults
 from __future__ import annotations
 
 import random
@@ -75,6 +76,29 @@ class Tiny(Resource, name="tiny"):
 
 
 SORTABLE = [field.name for field in Rich.declaration.public if field.sortable] + ["id", "version", "created_at", "updated_at"]
+ALIKE: list[tuple[str, Any, Any]] = [  # two values that must not be taken for one another
+    ("code", "A", "a"),
+    ("label", "Big One", "big one"),
+    ("amount", -(2**63), 1 - 2**63),
+    ("ratio", 0.1, 0.1000000000000000195),
+    ("active", True, False),
+    ("status", "new", "open"),
+    ("born", "1000-01-01", "9999-12-31"),
+    ("seen", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.679Z"),
+    ("price", 2**63 - 1, 2**63 - 2),
+    ("tags", ["x", "y z"], ["X"]),
+    ("numbers", [0, 2**53], [2**53 + 1]),
+    ("ratios", [2.5, 0.3], [0.30000000000000004]),
+    ("days", ["1999-01-01", "2026-01-02"], ["2026-01-03"]),
+    ("flags", [True], [False]),
+]
+EXTREMES: list[Document] = [
+    {"amount": 2**63 - 1, "price": -(2**63), "ratio": 1.7976931348623157e308, "born": "1000-01-01", "seen": "1001-01-01T00:00:00.000Z"},
+    {"amount": -(2**63), "price": 1, "ratio": 5e-324, "born": "9999-12-31", "seen": "9998-12-31T23:59:59.999Z", "active": False},
+    {"note": "n" * 65_536, "title": "t " * 32_768, "code": "\U0001f389" * 8_191, "label": "l" * 8_191, "tags": ["a", "b"] * 500},
+    {"title": 'a "quoted" \\ line\nand 東京 and \u2028', "numbers": [], "flags": [True, False], "ratios": [0.1], "code": ""},
+    {"title": None, "code": None, "tags": None, "days": ["2026-01-02"]},
+]
 DAY = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
@@ -226,20 +250,7 @@ class IndexContract:
 
     def test_documents_come_back_as_they_went(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
-        documents = [
-            {
-                "amount": 2**63 - 1,
-                "price": -(2**63),
-                "ratio": 1.7976931348623157e308,
-                "born": "1000-01-01",
-                "seen": "1001-01-01T00:00:00.000Z",
-            },
-            {"amount": -(2**63), "price": 1, "ratio": 5e-324, "born": "9999-12-31", "seen": "9998-12-31T23:59:59.999Z", "active": False},
-            {"note": "n" * 65_536, "title": "t " * 32_768, "code": "\U0001f389" * 8_191, "label": "l" * 8_191, "tags": ["a", "b"] * 500},
-            {"title": 'a "quoted" \\ line\nand 東京 and \u2028', "numbers": [], "flags": [True, False], "ratios": [0.1], "code": ""},
-            {"title": None, "code": None, "tags": None, "days": ["2026-01-02"]},
-        ]
-        operations = [live(f"d{number}", **fields) for number, fields in enumerate(documents)]
+        operations = [live(f"d{number}", **fields) for number, fields in enumerate(EXTREMES)]
         spread = Operation("spread", 1, b'{\n"id": "spread",\r\n "version": 1\n}')
         fill(store, resource, [*operations, spread])
 
@@ -417,48 +428,15 @@ class IndexContract:
 
     def test_a_filters_field_has_one_of_its_values_and_each_filter_holds(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
-        one: Document = {
-            "code": "A",
-            "label": "Big One",
-            "amount": -(2**63),
-            "ratio": 0.1,
-            "active": True,
-            "status": "new",
-            "born": "2026-01-02",
-        }
-        one |= {
-            "seen": "2026-01-02T03:04:05.678Z",
-            "price": 2**63 - 1,
-            "tags": ["x", "y z"],
-            "numbers": [1, 2**63 - 1],
-            "ratios": [0.1, 2.5],
-        }
-        one |= {"days": ["2026-01-02", "1000-01-01"], "flags": [True], "title": "word"}
-        two: Document = {
-            "code": "a",
-            "label": "big one",
-            "amount": 0,
-            "ratio": -1e300,
-            "active": False,
-            "status": "open",
-            "born": "9999-12-31",
-        }
-        two |= {
-            "seen": "2026-01-02T03:04:05.679Z",
-            "price": 0,
-            "tags": ["X"],
-            "numbers": [-1],
-            "ratios": [0.30000000000000004],
-            "flags": [False],
-        }
-        two |= {"days": ["2026-01-03"], "title": "word"}
-        fill(store, resource, [live("one", **one), live("two", **two), live("none"), live("empty", tags=[], numbers=[])])
+        one = live("one", title="word", **{name: value for name, value, _ in ALIKE})
+        two = live("two", title="word", **{name: value for name, _, value in ALIKE})
+        fill(store, resource, [one, two, live("none"), live("empty", tags=[], numbers=[])])
 
         def found(*filters: tuple[str, tuple[Any, ...]], words: tuple[str, ...] = ()) -> list[str]:
             return ids(find(store, resource, *words, filters=filters))
 
-        for name in [name for name in one if name != "title"]:
-            first, second = (held[name][-1] if isinstance(held[name], list) else held[name] for held in (one, two))
+        for name, *values in ALIKE:
+            first, second = (value[-1] if isinstance(value, list) else value for value in values)
             assert found((name, (first,))) == ["one"], name
             assert found((name, (first, second))) == ["one", "two"], name
             assert found((name, ())) == [], name
@@ -652,8 +630,10 @@ class Model:
     """Random documents in Latin letters, and searches answered by looking at each of them."""
 
     WORDS = (
-        "anna Anne ANNABEL Zoë zoe naïve Ångström angst facade façade piñata pinata résumé resume über 42 4711 a an I x2 bar Barça".split()
+        *("anna", "Anne", "ANNABEL", "Zoë", "zoe", "naïve", "Ångström", "angst", "facade", "façade", "piñata", "pinata", "résumé"),
+        *("resume", "über", "42", "4711", "a", "an", "I", "x2", "bar", "Barça"),
     )
+    FILTERED = ("code", "amount", "active", "status", "born", "seen", "price", "ratio", "tags", "numbers")
 
     def __init__(self, chance: random.Random, size: int) -> None:
         self.chance = chance
@@ -670,9 +650,7 @@ class Model:
     def random_search(self) -> Search:
         chance = self.chance
         filters = []
-        for name in chance.sample(
-            ["code", "amount", "active", "status", "born", "seen", "price", "ratio", "tags", "numbers"], chance.choice([0, 0, 1, 2])
-        ):
+        for name in chance.sample(self.FILTERED, chance.choice([0, 0, 1, 2])):
             held = [document[name] for document in self.documents.values() if document.get(name) not in (None, [])]
             values = [value[0] if isinstance(value, list) else value for value in chance.sample(held, chance.randint(1, 3))]
             filters.append((name, tuple(values)))

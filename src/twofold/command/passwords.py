@@ -61,8 +61,10 @@ class HashPool:
             if self._waiting * self._seconds / self._workers > LONGEST_WAIT:
                 detail = "Too many passwords are being hashed. Try again in a moment."
                 raise Problem(503, "overloaded", detail, headers={"Retry-After": "2"})
+            future = self._pool.submit(self._hash, password)
             self._waiting += 1
-        return self._pool.submit(self._hash, password)
+        future.add_done_callback(self._done)  # also when it was cancelled before it began
+        return future
 
     def many(self, passwords: Sequence[str]) -> list[str]:
         """Hashes of a batch, for who has the time to wait."""
@@ -77,5 +79,8 @@ class HashPool:
             return _HASHER.hash(password)
         finally:
             with self._lock:
-                self._waiting -= 1
                 self._seconds += (time.perf_counter() - begun - self._seconds) / 8
+
+    def _done(self, _: Future[str]) -> None:
+        with self._lock:
+            self._waiting -= 1

@@ -50,10 +50,10 @@ CONSUMER: dict[str, Any] = {
     "session.timeout.ms": 10_000,  # how long a killed member's partitions wait for another
     "heartbeat.interval.ms": 3_000,
     "max.poll.interval.ms": 120_000,
-    "queued.min.messages": 5_000,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.min.messages": 1_000,  # per partition; with the next two, some 30 MB for small messages
+    "queued.max.messages.kbytes": 8_192,
     "fetch.queue.backoff.ms": 10,  # the default, a second, is what every full queue would cost
-    "fetch.max.bytes": 8_388_608,
+    "fetch.max.bytes": 2_097_152,
     "fetch.wait.max.ms": 500,
     "fetch.error.backoff.ms": 200,
 }
@@ -255,10 +255,19 @@ class _Delivery:
                 self.answers[number] = "an earlier message of its key was not stored"
             else:
                 self._produce(producer, topic, number, message)
-        if producer.flush(self._left()):
+        if self._flush(producer, self._left()):
             self.complete = False
             producer.purge()  # the unsent and those under way, all at once: nothing of them is sent later
-            producer.flush(ANSWER_SECONDS)
+            self._flush(producer, ANSWER_SECONDS)
+
+    def _flush(self, producer: Producer, seconds: float) -> int:
+        """Serves the delivery reports. A fatal error is raised in between them, which also turns into SystemError."""
+        try:
+            return producer.flush(seconds)
+        except (KafkaException, SystemError) as error:
+            LOG.debug("producer given up: %r", error)
+            self.complete = False
+            return producer.flush(0)
 
     def _produce(self, producer: Producer, topic: str, number: int, message: Message) -> None:
         report = partial(self._report, number)
@@ -267,7 +276,7 @@ class _Delivery:
             try:
                 produce()
             except BufferError:  # the queue is full
-                producer.flush(self._left())
+                self._flush(producer, self._left())
                 produce()
         except BufferError:
             self._failed.add(message.key)
@@ -434,9 +443,14 @@ class _Member:
 
 def _client(kind: Callable[..., Client], settings: Mapping[str, Any]) -> Client:
     try:
-        return kind(dict(settings), logger=LOG)
+        return kind({"error_cb": _noted, **settings}, logger=LOG)
     except KafkaException as error:
         raise SettingsError(f"Kafka: {error.args[0].str()}") from error
+
+
+def _noted(error: KafkaError) -> None:
+    """Without a callback, the Python client raises a fatal error in the middle of the delivery reports."""
+    LOG.debug("%s: %s", error.name(), error.str())
 
 
 def _partitions(client: Producer | AdminClient, topic: str) -> int:

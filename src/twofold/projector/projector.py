@@ -97,7 +97,8 @@ class Projector(Service):
         left, size, backoff = operations, len(operations), Backoff()
         while left:
             outcomes, trouble = self._try(left[:size])
-            final.update({each.id: outcome for each, outcome in zip(left, outcomes, strict=False) if outcome.verdict is not Verdict.UNAVAILABLE})
+            answered = zip(left, outcomes, strict=False)
+            final |= {each.id: outcome for each, outcome in answered if outcome.verdict is not Verdict.UNAVAILABLE}
             left = [each for each in left if each.id not in final]
             if trouble is None:
                 backoff.reset()

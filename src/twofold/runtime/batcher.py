@@ -96,6 +96,8 @@ class Batcher(Generic[T, R]):
     def _results(self, items: list[T]) -> Sequence[R | BaseException | Later]:
         try:
             results = self._run(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for {len(items)} items")
         except BaseException as error:  # noqa: BLE001 - the callers are told; the lane must live on
             return [error] * len(items)
         return results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -54,7 +55,7 @@ class Process:
             service.start()
         servers = [_Server(app) for app, _ in self.servers]
         tasks = [asyncio.create_task(server.serve([bound])) for server, (_, bound) in zip(servers, self.servers, strict=True)]
-        while not all(server.started for server in servers):
+        while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         ready()
         await self._until(stop)
@@ -127,8 +128,6 @@ def _stop(stop: asyncio.Event, name: str) -> None:
     if stop.is_set():
         log.warning("stopped hard by a second signal")
         sys.stderr.flush()
-        import os  # noqa: PLC0415
-
         os._exit(1)
     log.info("stopping", signal=name)
     stop.set()

@@ -41,7 +41,10 @@ class Service:
                 self._thread.start()
 
     def stop(self, timeout: float = STOP_SECONDS) -> bool:
-        """Ends the loop after the step that runs. True once it has ended. May come before `start`, twice, or from any thread."""
+        """Ends the loop after the step that runs. True once it has ended. May come before `start`, twice, or from any thread.
+
+        A step that stops its own service is told False: it has not ended yet.
+        """
         self.stopping.set()
         self._wake.set()
         self.unblock()
@@ -49,7 +52,8 @@ class Service:
             thread = self._thread
         if thread is None:
             return True
-        thread.join(timeout)
+        if thread is not threading.current_thread():
+            thread.join(timeout)
         return not thread.is_alive()
 
     def wake(self) -> None:

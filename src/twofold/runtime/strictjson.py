@@ -14,7 +14,8 @@ from typing import Any
 MAX_DEPTH = 32
 MAX_DIGITS = 400
 _LONE = re.compile("[\ud800-\udfff]")
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# The closing quote is optional: else a text that lacks it would be searched to its end from each of its quotes.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class NotJson(ValueError):

@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 FIRST = (
-    "Ana Björn Chloé Dmitri Elif Fatou Gabriel Hanna Ines Jakub Keiko Léa Mateo Nadia Olga Pedro Quentin Rosa Søren Tomás Uma Viktor "
-    "Wanda Ximena Yusuf Zoë Aisha Bruno Carmen Daniel Emma Felix Greta Hugo Irina José Karin Lukas María Nils Oscar Paula Rafael Sofia"
-).split()
+    "Ana", "Björn", "Chloé", "Dmitri", "Elif", "Fatou", "Gabriel", "Hanna", "Ines",
+    "Jakub", "Keiko", "Léa", "Mateo", "Nadia", "Olga", "Pedro", "Quentin", "Rosa",
+    "Søren", "Tomás", "Uma", "Viktor", "Wanda", "Ximena", "Yusuf", "Zoë", "Aisha",
+    "Bruno", "Carmen", "Daniel", "Emma", "Felix", "Greta", "Hugo", "Irina", "José",
+    "Karin", "Lukas", "María", "Nils", "Oscar", "Paula", "Rafael", "Sofia",
+)
 LAST = (
-    "Almeida Bauer Castillo Dvořák Eriksson Fischer García Hansen Ivanova Jensen Kowalski Lindqvist Müller Novák O'Neill Petrov Quispe "
-    "Rossi Schneider Tanaka Ünal Vargas Weber Xavier Yılmaz Zieliński Andersson Brandt Costa Díaz Engel Fontaine Gómez Haddad Ibrahim "
-    "Jónsson Kaya Lefèvre Moreau Nakamura Okafor Park Richter Silva Torres"
-).split()
+    "Almeida", "Bauer", "Castillo", "Dvořák", "Eriksson", "Fischer", "García", "Hansen", "Ivanova",
+    "Jensen", "Kowalski", "Lindqvist", "Müller", "Novák", "O'Neill", "Petrov", "Quispe", "Rossi",
+    "Schneider", "Tanaka", "Ünal", "Vargas", "Weber", "Xavier", "Yildiz", "Zieliński", "Andersson",
+    "Brandt", "Costa", "Díaz", "Engel", "Fontaine", "Gómez", "Haddad", "Ibrahim", "Jónsson",
+    "Kaya", "Lefèvre", "Moreau", "Nakamura", "Okafor", "Park", "Richter", "Silva", "Torres",
+)
 
 
 def users(count: int, password: str, *, first: int = 0) -> Iterator[tuple[int, str, Any]]:

@@ -127,14 +127,13 @@ def _source(path: Path | None) -> Iterator[tuple[IO[str], int | None, str]]:
 
 def _estimate(resource: Declaration, path: Path | None, total: int | None) -> None:
     """Hashing plain passwords is meant to be slow; who imports many is told before it begins."""
-    secret = any(field.secret == "password" for field in resource.secrets)
-    if not secret or path is None or not total:
+    if path is None or not total or not any(field.secret == "password" for field in resource.secrets):  # noqa: S105 - a kind
         return
     with path.open("rb") as raw:
         if PHC.search(raw.read(HEAD).decode("utf-8", "replace")):
             return
     seconds = total / HASHES_PER_SECOND / HashPool.workers()
-    talk.print(f"{total:,} passwords will be hashed: about {seconds:,.0f} s. Passwords that are argon2id hashes already are stored as they are.")
+    talk.print(f"{total:,} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class Loader:
 
     def _hashed(self, commands: list[tuple[int, str, Command]]) -> list[tuple[int, str, Command]]:
         """Passwords that are argon2id hashes already are stored as they are: in an import only."""
-        fields = [field.name for field in self.resource.secrets if field.secret == "password"]
+        fields = [field.name for field in self.resource.secrets if field.secret == "password"]  # noqa: S105 - a kind
         for name in fields:
             plain = [command for _, _, command in commands if not PHC.fullmatch(command.secrets[name])]
             hashes = self.hashes.many([command.secrets[name] for command in plain])

@@ -47,8 +47,8 @@ def _told(values: dict[str, Any]) -> str:
 def _from_running(settings: Settings) -> dict[str, Any]:
     url = f"http://{settings.host}:{settings.command_port}/status"
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own service on a configured address
+        with urllib.request.urlopen(url, timeout=10) as response:
             found: dict[str, Any] = orjson.loads(response.read())
             return found
     except (OSError, urllib.error.URLError, ValueError):
-        raise SettingsError(f"The data folder is in use, and no twofold answers at {url}. Name its port with TWOFOLD_COMMAND_PORT.") from None
+        raise SettingsError(f"The data folder is in use, and nobody answers at {url}. Name the port with TWOFOLD_COMMAND_PORT.") from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from socket import socket
 
 import structlog
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -37,7 +39,7 @@ def serve(settings: Settings, roles: set[str]) -> int:
     except BaseException:
         system.close()
         raise
-    return process.run(lambda: _greet(system, settings, roles, sockets))
+    return process.run(lambda: _greet(settings, roles, sockets))
 
 
 def wait_for(system: System, settings: Settings, needs: set[str]) -> None:
@@ -81,16 +83,16 @@ def _process(system: System, settings: Settings, roles: set[str]) -> tuple[Proce
     return process, [bound for _, bound in process.servers]
 
 
-def _status(system: System):  # type: ignore[no-untyped-def]
+def _status(system: System) -> Callable[[Request], Response]:
     """Another process cannot open the embedded files, so `twofold status` asks here."""
 
-    def status(_: object) -> Response:
+    def status(_: Request) -> Response:
         return answer(200, encoded(system))
 
     return status
 
 
-def _greet(system: System, settings: Settings, roles: set[str], sockets: list[socket]) -> None:
+def _greet(settings: Settings, roles: set[str], sockets: list[socket]) -> None:
     """What to try next, on a terminal or for whoever reads stdout."""
     lines = []
     urls = dict(zip([role for role in ("command", "query") if role in roles], addresses(sockets), strict=True))

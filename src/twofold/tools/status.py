@@ -43,7 +43,8 @@ def _resource(system: System, resource: Declaration) -> Status:
 
 def _topic(system: System, resource: Declaration) -> Status:
     positions = system.log.positions(resource.topic, resource.group)
-    return {"name": resource.topic, "messages": sum(each.end - each.begin for each in positions), "lag": sum(each.lag for each in positions)}
+    held, lag = sum(each.end - each.begin for each in positions), sum(each.lag for each in positions)
+    return {"name": resource.topic, "messages": held, "lag": lag}
 
 
 def _index(system: System, resource: Declaration) -> Status:
@@ -76,7 +77,7 @@ def findings(system: System) -> list[tuple[bool, str]]:
 
 def _engine(system: System, name: str) -> list[tuple[bool, str]]:
     checks: dict[str, Callable[[], list[tuple[bool, str]]]] = {
-        WRITE: lambda: system.store.check(),
+        WRITE: system.store.check,
         LOG: lambda: [(True, system.log.check())],
         READ: lambda: [(True, system.index.check())],
     }
@@ -95,5 +96,7 @@ def _strangers(system: System, resource: Declaration) -> list[tuple[bool, str]]:
         strangers = system.log.strangers(resource.group)
     except EngineError:
         return []  # told above
-    detail = f"the group {resource.group} has members that are not twofold's: {', '.join(strangers)}. They take messages away from the projector"
-    return [(not strangers, detail if strangers else f"the group {resource.group} has no foreign member")]
+    if not strangers:
+        return [(True, f"the group {resource.group} has no foreign member")]
+    names = ", ".join(strangers)
+    return [(False, f"the group {resource.group} has members that are not twofold's ({names}): they take messages away from the projector")]

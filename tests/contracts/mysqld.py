@@ -1,0 +1,116 @@
+"""MySQL for tests: databases of their own on a server that others use too, and a whole server that may be broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pymysql
+import pytest
+from sqlalchemy import URL, make_url
+
+SHARED = os.environ.get("TWOFOLD_TEST_MYSQL", "mysql://root:root@127.0.0.1:3306")
+PROJECT = Path(__file__).parents[2]
+_COMMAND = "import json; from dev.engines.mysql import MySQL; m = MySQL(); m.install(); m.prepare(); print(json.dumps(m.command()))"
+_START_SECONDS = 30
+
+
+@contextmanager
+def database(server: str = SHARED) -> Iterator[str]:
+    """The URL of an empty database of a server, dropped at the end. Where the server is away tests are skipped, and fail in CI."""
+    url = make_url(server).set(database=f"contract_{uuid.uuid4().hex[:12]}")
+    try:
+        admin = connect(server)
+    except pymysql.Error as error:
+        _missing(f"MySQL does not answer at {url.host}:{url.port}: {error}")
+    with admin, admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {url.database} CHARACTER SET utf8mb4")
+        try:
+            yield url.render_as_string(hide_password=False)
+        finally:
+            cursor.execute("SET lock_wait_timeout = 20")
+            cursor.execute(f"DROP DATABASE {url.database}")
+
+
+def connect(url: str | URL, **options: Any) -> pymysql.connections.Connection[Any]:
+    """A connection of somebody else's, in transactions of READ COMMITTED."""
+    to = make_url(url)
+    return pymysql.connect(
+        host=to.host or "",
+        port=to.port or 3306,
+        user=to.username,
+        password=to.password or "",
+        database=to.database or None,
+        init_command="SET transaction_isolation = 'READ-COMMITTED'",
+        read_timeout=30,
+        **options,
+    )
+
+
+def query(connection: pymysql.connections.Connection[Any], sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return list(cursor.fetchall())
+
+
+class Private:
+    """A mysqld of our own, on the program that `dev.engines` has installed."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"mysql://root:root@127.0.0.1:{self.port}"
+        self._home = folder / "mysql"
+        self._home.mkdir(parents=True)
+        installed = Path(os.environ.get("TWOFOLD_ENGINES_DIR") or PROJECT / ".engines") / "mysql"
+        for program in installed.glob("program-*"):
+            (self._home / program.name).symlink_to(program)
+        environment = {**os.environ, "TWOFOLD_ENGINES_DIR": str(folder), "TWOFOLD_MYSQL_PORT": str(self.port)}
+        made = subprocess.run([sys.executable, "-c", _COMMAND], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+        if made.returncode:
+            _missing(f"There is no mysqld to start: {made.stderr.strip().splitlines()[-1]}")
+        self._command = json.loads(made.stdout)
+        self.start()
+
+    def start(self) -> None:
+        (self._home / "data" / "mysql.sock.lock").unlink(missing_ok=True)
+        with (self._home / "log" / "mysqld.log").open("ab") as log:
+            self._process = subprocess.Popen([*self._command, "--innodb-buffer-pool-size=64M"], cwd=self._home, stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return connect(self.url).close()
+            except pymysql.Error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends the server as a crash does."""
+        self._process.kill()
+        self._process.wait()
+
+    def do(self, *statements: str) -> None:
+        with connect(self.url) as admin:
+            for statement in statements:
+                query(admin, statement)
+
+
+def _missing(reason: str) -> NoReturn:
+    """A skip on a laptop, a failure in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

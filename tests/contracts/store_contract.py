@@ -1,0 +1,600 @@
+"""The promises of `twofold.store.port.WriteStore`, one test each, for every engine; `test_store.py` binds the engines."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+import pytest
+import uuid_utils
+from pydantic import EmailStr
+from sqlalchemy import delete, event, select
+
+from twofold import App, Column, Guarded, Keyword, Password, Places, Refused, Resource, Secret, Text, Unique, command
+from twofold.errors import EngineError, Rejected, Taken, Unavailable
+from twofold.fields import timestamp
+from twofold.record import Record
+from twofold.resource import Declaration
+from twofold.store.engine import Database
+from twofold.store.migrate import migrate
+from twofold.store.outbox import SqlOutbox
+from twofold.store.port import Doubt, Receipt, Reply, Row, Unit, Writes
+from twofold.store.sql import SqlStore
+
+PATIENCE = 20.0  # seconds until a test gives up waiting for what should happen
+THEN = "2026-01-02T03:04:05.678Z"
+LATER = "2026-01-02T03:04:05.679Z"
+
+
+class Member(Resource, name="members"):
+    """Two unique fields, the name of one of them the end of the other's; two secrets; a command of its own."""
+
+    name: Annotated[str, Column("username")]
+    email: Annotated[EmailStr, Unique()]
+    mail: Annotated[str | None, Unique()] = None
+    status: Annotated[Literal["active", "closed"], Guarded()] = "active"
+    password: Password
+    pin: Secret
+
+    @command(event="closed")
+    def close(self) -> Self:
+        if self.status == "closed":
+            raise Refused("already-closed", "The account is closed.")
+        return self.model_copy(update={"status": "closed"})
+
+    @command()
+    def crash(self) -> Self:
+        raise ZeroDivisionError
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    NIGHT_BLUE = "night-blue"
+
+
+class Sample(Resource, name="samples"):
+    """Every kind of field, each also as one that may be missing."""
+
+    short: str
+    long: Annotated[str, Text()]
+    word: Annotated[str, Keyword()]
+    words: list[str]
+    amounts: Annotated[list[Decimal], Places(2)]
+    moments: list[datetime]
+    whole: int
+    ratio: float
+    flag: bool
+    day: date
+    moment: datetime
+    price: Annotated[Decimal, Places(2)]
+    atoms: Annotated[Decimal, Places(9)]
+    choice: Literal["yes", "no"]
+    colour: Colour
+    short_or_none: str | None
+    words_or_none: list[str] | None
+    whole_or_none: int | None
+    ratio_or_none: float | None
+    flag_or_none: bool | None
+    day_or_none: date | None
+    moment_or_none: datetime | None
+    price_or_none: Annotated[Decimal | None, Places(2)]
+    colour_or_none: Colour | None
+
+
+APP = App(Member, Sample)
+MEMBERS: Declaration = Member.declaration
+SAMPLES: Declaration = Sample.declaration
+SECRETS = {"password": "$argon2id$hash", "pin": "1234"}
+
+NASTY_TEXT = ["", " ", "a ", "A", "a", "ß", "ﬁ", "Ａ", "'", '"', "\\", "\\'", "%", "%s", ":x", "\n\t", "😀", "e\u0301", "\u202e", "NULL", "0x1", "1e9"]
+NASTY: dict[str, list[Any]] = {
+    "short": [*NASTY_TEXT, "😀" * 500],
+    "long": [*NASTY_TEXT, "😀" * 501, "ä" * 65_536],
+    "word": [*NASTY_TEXT, "😀" * 8191],
+    "words": [[], [""], NASTY_TEXT, ["😀" * 300] * 100],
+    "amounts": [[], [Decimal("0"), Decimal("-0.01"), Decimal("9999999999999999.99")]],
+    "moments": [[], [datetime(1001, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)]],
+    "whole": [0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1],
+    "ratio": [0.0, 1.0, -1.5, 0.1, 1e-300, 1.7976931348623157e308, 2.2250738585072014e-308, 1 / 3, 1e22, 123456789.12345679],
+    "flag": [True, False],
+    "day": [date(1000, 1, 1), date(2024, 2, 29), date(9999, 12, 31)],
+    "moment": [datetime(1001, 1, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, 0, 1000, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)],
+    "price": [Decimal("0"), Decimal("0.01"), Decimal("-0.01"), Decimal("9999999999999999.99"), Decimal("-9999999999999999.99"), Decimal("1E3")],
+    "atoms": [Decimal("0"), Decimal("0.000000001"), Decimal("-999999999.999999999")],
+    "choice": ["yes", "no"],
+    "colour": list(Colour),
+}
+NASTY |= {f"{name}_or_none": [*NASTY[name], None] for name in ("short", "words", "whole", "ratio", "flag", "day", "moment", "price", "colour")}
+
+
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def member(email: str = "", version: int = 1, id_: str = "", **state: Any) -> Row:
+    id_ = id_ or new_id()
+    state = {"name": "Ana", "email": email or f"{id_}@x.de", "mail": None, "status": "active", **state}
+    return Row(id_, version, state, THEN, LATER)
+
+
+def sample(number: int) -> Row:
+    """One of many samples: between them they have every value of NASTY."""
+    values = {name: values[number % len(values)] for name, values in NASTY.items()}
+    return Row(new_id(), 1, SAMPLES.encode(Sample(**values)), THEN, LATER)
+
+
+def changed(row: Row, state: Any = None, **members: Any) -> Row:
+    return Row(row.id, row.version + 1, {**(state or row.state), **members}, row.created_at, LATER)
+
+
+def created(*rows: Row) -> Writes:
+    return Writes(inserts=list(rows), secrets={row.id: SECRETS for row in rows if "email" in row.state})
+
+
+def record(row: Row, event_type: str = "members.updated", value: bytes | None = b"{}") -> Record:
+    return Record(row.id, row.version, event_type, new_id(), THEN, value)
+
+
+def receipt(key: str, body: bytes = b"") -> Receipt:
+    return Receipt(key, bytes(range(32)), Reply(201, {"ETag": '"1"'}, body))
+
+
+def until(happened: Callable[[], Any], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+def emptied(database: Database) -> Database:
+    """The database with the tables of APP, and nothing in them."""
+    with database.read() as connection:
+        there = database.dialect.has_table(connection, "lease")
+    if not there:
+        migrate(APP, database)
+    tables = SqlStore(APP, database)._tables.metadata.sorted_tables
+    with database.write() as connection:
+        for table in tables:
+            connection.execute(delete(table))
+        database.commit(connection)
+    return database
+
+
+def saved(store: SqlStore, writes: Writes, resource: Declaration = MEMBERS) -> Doubt:
+    """Saves in a unit of its own, and returns what the unit would be looked up by."""
+    with store.unit() as unit:
+        unit.save(resource, writes)
+        unit.commit()
+        return unit.doubt
+
+
+def loaded(store: SqlStore, *ids: str, resource: Declaration = MEMBERS) -> dict[str, Row]:
+    with store.unit() as unit:
+        return unit.load(resource, ids).rows
+
+
+def secrets(store: SqlStore, id_: str) -> dict[str, str]:
+    """What no port gives away, read from the table itself."""
+    table = store._tables.resources["members"]
+    with store._database.read() as connection:
+        return dict(connection.execute(select(table.c.password, table.c.pin).where(table.c.id == id_)).one()._mapping)
+
+
+@contextmanager
+def counted(store: SqlStore) -> Iterator[list[str]]:
+    """The statements that the store sends meanwhile; many rows in one call are one statement."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(store._database._writer, "before_cursor_execute", note)
+    yield sent
+    event.remove(store._database._writer, "before_cursor_execute", note)
+
+
+class StoreContract:
+    """Bound by one fixture, `database`: an open database with the tables of APP, empty, closed at the end."""
+
+    @pytest.fixture
+    def store(self, database: Database) -> SqlStore:
+        return SqlStore(APP, database)
+
+    @pytest.fixture
+    def outbox(self, database: Database) -> SqlOutbox:
+        return SqlOutbox(APP, database)
+
+    # a unit
+
+    @pytest.mark.parametrize("end", ["an error", "no commit"])
+    def test_nothing_of_a_failed_unit_remains(self, store: SqlStore, outbox: SqlOutbox, end: str) -> None:
+        old, gone, new = member(), member(), member()
+        saved(store, created(old, gone))
+
+        with pytest.raises(ZeroDivisionError), store.unit() as unit:  # noqa: PT012 - the error is the unit's end
+            writes = Writes([(gone.id, 2, LATER)], [changed(old, name="Bo")], [new], {new.id: SECRETS})
+            unit.save(MEMBERS, writes)
+            unit.publish([(MEMBERS, record(old))], [receipt("key")])
+            if end == "an error":
+                unit.save(MEMBERS, created(old)) if False else 1 / 0
+            raise ZeroDivisionError
+
+        assert loaded(store, old.id, gone.id, new.id) == {old.id: old, gone.id: gone}
+        assert outbox.pending(10) == []
+        with store.unit() as unit:
+            assert unit.receipts(["key"]) == {}
+            assert unit.load(MEMBERS, [gone.id]).deleted == frozenset()
+        assert not store.settle(unit.doubt)
+
+    def test_a_statement_that_fails_takes_the_whole_unit_with_it(self, store: SqlStore, outbox: SqlOutbox) -> None:
+        first, second = member("ana@x.de"), member("ana@x.de")
+        with pytest.raises(Taken), store.unit() as unit:  # noqa: PT012
+            unit.publish([(MEMBERS, record(first))], [receipt("key")])
+            unit.save(MEMBERS, created(first))
+            unit.save(MEMBERS, created(second))
+
+        assert (store.count(MEMBERS), outbox.pending(10)) == (0, [])
+        assert store.look(MEMBERS, {}, ["key"]) == (set(), {})
+
+    def test_commit_is_seen_by_all(self, store: SqlStore, outbox: SqlOutbox) -> None:
+        row = member()
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(row))
+            unit.publish([(MEMBERS, record(row))], [receipt("key")])
+            unit.commit()
+
+        assert (loaded(store, row.id), store.count(MEMBERS), len(outbox.pending(10))) == ({row.id: row}, 1, 1)
+        assert store.look(MEMBERS, {}, ["key"])[1] == {"key": receipt("key")}
+
+    # load
+
+    def test_load_tells_deleted_from_unknown(self, store: SqlStore) -> None:
+        alive, dead, unknown = member(), member(), new_id()
+        saved(store, created(alive, dead))
+        saved(store, Writes(deletes=[(dead.id, 2, LATER)]))
+
+        with store.unit() as unit:
+            found = unit.load(MEMBERS, [alive.id, dead.id, unknown])
+            elsewhere = unit.load(SAMPLES, [alive.id, dead.id])
+
+        assert (found.rows, found.busy, found.deleted) == ({alive.id: alive}, frozenset(), {dead.id})
+        assert (elsewhere.rows, elsewhere.busy, elsewhere.deleted) == ({}, frozenset(), frozenset())
+
+    def test_load_sees_what_the_unit_saved(self, store: SqlStore) -> None:
+        row = member()
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(row))
+            assert unit.load(MEMBERS, [row.id]).rows == {row.id: row}
+
+    def test_load_of_nothing_asks_nothing(self, store: SqlStore) -> None:
+        with store.unit() as unit, counted(store) as sent:
+            assert unit.load(MEMBERS, []).rows == {}
+        assert sent == []
+
+    # unique values
+
+    @pytest.mark.parametrize("same", ["ana@x.de", "ANA@X.DE", "Ａna@x.de", "ａｎａ@x.de", " ana@x.de"])
+    def test_a_unique_value_is_taken_in_every_form(self, store: SqlStore, same: str) -> None:
+        saved(store, created(member("ana@x.de")))
+        with pytest.raises(Taken) as error:
+            saved(store, created(member(same)))
+        assert error.value.field == "email"
+
+    @pytest.mark.parametrize(("one", "other"), [("straße@x.de", "STRASSE@x.de"), ("ﬁn@x.de", "fin@x.de"), ("e\u0301@x.de", "É@x.de")])
+    def test_unique_values_compare_by_nfkc_and_case_folding(self, store: SqlStore, one: str, other: str) -> None:
+        saved(store, created(member(one)))
+        with pytest.raises(Taken):
+            saved(store, created(member(other)))
+
+    def test_taken_names_the_field(self, store: SqlStore) -> None:
+        saved(store, created(member("email_key", mail="mail_key")))
+        for field, rival in (("email", member("email_key")), ("mail", member(mail="mail_key"))):
+            for writes in (created(rival), Writes(updates=[rival])):
+                victim = member(id_=rival.id)
+                if writes.updates:
+                    saved(store, created(victim))
+                with pytest.raises(Taken) as error:
+                    saved(store, writes)
+                assert error.value.field == field
+
+    def test_taken_names_no_field_for_an_id(self, store: SqlStore) -> None:
+        row = member()
+        saved(store, created(row))
+        with pytest.raises(Taken) as error:
+            saved(store, created(member(id_=row.id, name="email_key")))
+        assert error.value.field == ""
+
+    def test_no_value_is_not_a_value_that_can_be_taken(self, store: SqlStore) -> None:
+        saved(store, created(member(mail=None), member(mail=None)))
+        assert store.count(MEMBERS) == 2
+
+    def test_taken_tells_who_has_a_value(self, store: SqlStore) -> None:
+        row = member("ana@x.de")
+        saved(store, created(row))
+        key = MEMBERS.field("email").unique_key
+        with store.unit() as unit:
+            keys = [key("ANA@x.de"), key("bo@x.de")]
+            assert unit.taken(MEMBERS, "email", keys) == {keys[0]: row.id}
+            assert unit.taken(MEMBERS, "email", []) == {}
+
+    def test_an_insert_never_overwrites(self, store: SqlStore) -> None:
+        ana = member("ana@x.de", version=7)
+        saved(store, created(ana))
+        for rival in (member(id_=ana.id), member("ana@x.de")):
+            with pytest.raises(Taken):
+                saved(store, created(rival))
+        assert (loaded(store, ana.id), store.count(MEMBERS)) == ({ana.id: ana}, 1)
+
+    def test_an_update_never_takes_a_value_away(self, store: SqlStore) -> None:
+        ana, bo = member("ana@x.de"), member("bo@x.de")
+        saved(store, created(ana, bo))
+        with pytest.raises(Taken):
+            saved(store, Writes(updates=[changed(bo, email="ANA@x.de")]))
+        assert loaded(store, ana.id, bo.id) == {ana.id: ana, bo.id: bo}
+
+    def test_deletes_come_before_updates_and_these_before_inserts(self, store: SqlStore) -> None:
+        a, b = member("a@x.de"), member("b@x.de")
+        saved(store, created(a, b))
+        moved, new = changed(b, email="a@x.de"), member("b@x.de")
+        saved(store, Writes([(a.id, 2, LATER)], [moved], [new], {new.id: SECRETS}))
+        assert loaded(store, a.id, b.id, new.id) == {b.id: moved, new.id: new}
+
+    # receipts, outbox
+
+    def test_receipts_come_back_as_they_were(self, store: SqlStore) -> None:
+        given = [receipt("a", b'{"name":"\xc3\xa4\\u0000%s"}'), receipt("b"), receipt("A", b"1")]
+        with store.unit() as unit:
+            unit.publish([], given)
+            unit.commit()
+        with store.unit() as unit:
+            assert unit.receipts(["a", "b", "A", "c"]) == {one.key: one for one in given}
+            assert unit.receipts([]) == {}
+
+    def test_a_second_receipt_of_a_key_is_taken(self, store: SqlStore) -> None:
+        for expected in (None, Taken):
+            try:
+                with store.unit() as unit:
+                    unit.publish([], [receipt("key")])
+                    unit.commit()
+            except Taken as error:
+                assert expected is Taken
+                assert error.field == ""
+            else:
+                assert expected is None
+
+    def test_records_come_back_as_they_were(self, store: SqlStore, outbox: SqlOutbox) -> None:
+        given = [
+            Record(new_id(), 1, "members.created", new_id(), THEN, '{"name":"😀\\u0000%s\'"}'.encode(), '{"reason":"%"}', "00-ab-cd-01"),
+            Record(new_id(), 2**40, "members.deleted", new_id(), LATER, None),
+            Record(new_id(), 3, "samples.updated", new_id(), LATER, b"x" * 512 * 1024),
+        ]
+        owners = [MEMBERS, MEMBERS, SAMPLES]
+        with store.unit() as unit:
+            unit.publish(zip(owners, given, strict=True), [])
+            unit.commit()
+        assert [(resource, found) for _, resource, found in outbox.pending(10)] == [
+            (owner.name, one) for owner, one in zip(owners, given, strict=True)
+        ]
+
+    # what is stored
+
+    def test_every_kind_of_value_comes_back_exactly_after_an_insert(self, store: SqlStore) -> None:
+        rows = {row.id: row for row in map(sample, range(max(map(len, NASTY.values()))))}
+        saved(store, created(*rows.values()), SAMPLES)
+        self._equal(loaded(store, *rows, resource=SAMPLES), rows)
+
+    def test_every_kind_of_value_comes_back_exactly_after_an_update(self, store: SqlStore) -> None:
+        numbers = range(max(map(len, NASTY.values())))
+        rows = [sample(number) for number in numbers]
+        saved(store, created(*rows), SAMPLES)
+        for shift in (1, 2):  # in one statement for all, and in one for each
+            then = {row.id: changed(row, sample(number + shift).state) for number, row in zip(numbers, rows, strict=True)}
+            for updates in [list(then.values())] if shift == 1 else [[row] for row in then.values()]:
+                saved(store, Writes(updates=updates), SAMPLES)
+            self._equal(loaded(store, *then, resource=SAMPLES), then)
+
+    @staticmethod
+    def _equal(found: dict[str, Row], expected: dict[str, Row]) -> None:
+        assert found.keys() == expected.keys()
+        for id_, row in expected.items():
+            for name, value in row.state.items():
+                assert (found[id_].state[name], type(found[id_].state[name])) == (value, type(value)), name
+            assert found[id_] == row
+
+    def test_secrets_are_written_and_never_loaded(self, store: SqlStore) -> None:
+        row = member()
+        saved(store, created(row))
+        assert secrets(store, row.id) == SECRETS
+        assert loaded(store, row.id)[row.id].state.keys() == {"name", "email", "mail", "status"}
+
+    def test_an_update_without_secrets_keeps_them(self, store: SqlStore) -> None:
+        kept, one, both = member(), member(), member()
+        saved(store, created(kept, one, both))
+        new = {"password": "another", "pin": "9"}
+        updates = [changed(row, name="Bo") for row in (kept, one, both)]
+        saved(store, Writes(updates=updates, secrets={one.id: {"pin": "5"}, both.id: new}))
+
+        assert [secrets(store, row.id) for row in (kept, one, both)] == [SECRETS, {**SECRETS, "pin": "5"}, new]
+        assert loaded(store, kept.id, one.id, both.id) == {row.id: row for row in updates}
+
+    def test_an_update_keeps_the_time_of_creation(self, store: SqlStore) -> None:
+        row = member()
+        saved(store, created(row))
+        saved(store, Writes(updates=[Row(row.id, 2, row.state, LATER, LATER)]))
+        assert loaded(store, row.id)[row.id].created_at == row.created_at
+
+    @pytest.mark.parametrize("letters", [1, 2_000], ids=["small", "more than a MiB"])
+    def test_a_thousand_of_everything_in_one_unit(self, store: SqlStore, outbox: SqlOutbox, letters: int) -> None:
+        old, gone, new = ([member(name="ä" * (200 + letters)) for _ in range(1000)] for _ in range(3))
+        began = time.perf_counter()
+        saved(store, created(*old, *gone))
+        updates = [changed(row, name="ö" * letters) for row in old]
+        with store.unit() as unit:
+            writes = Writes([(row.id, 2, LATER) for row in gone], updates, new, {row.id: SECRETS for row in new})
+            unit.save(MEMBERS, writes)
+            unit.publish([(MEMBERS, record(row, value=b"x" * letters)) for row in new], [receipt(row.id, b"x" * letters) for row in new])
+            unit.commit()
+        print(f"7,000 rows of {letters} letters: {7000 / (time.perf_counter() - began):,.0f} rows/s")
+
+        assert loaded(store, *(row.id for row in old + gone + new)) == {row.id: row for row in updates + new}
+        assert [found.key for _, _, found in outbox.pending(2000)] == [row.id for row in new]
+
+    def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(self, store: SqlStore) -> None:
+        numbers = {kind: {self._statements(store, kind, size) for size in (1, 10, 256)} for kind in ("inserts", "updates", "everything")}
+        print(numbers)
+        assert numbers == {"inserts": {5}, "updates": {6}, "everything": {12}}
+
+    def _statements(self, store: SqlStore, kind: str, size: int) -> int:
+        old, gone = ([member() for _ in range(size)] for _ in range(2))
+        new = [] if kind == "updates" else [member() for _ in range(size)]
+        saved(store, created(*old, *gone))
+        mixed = kind == "everything"
+        updates = [] if kind == "inserts" else [changed(row) for row in old]
+        writes = Writes([(row.id, 2, LATER) for row in gone] if mixed else [], updates, new, {row.id: SECRETS for row in new})
+        receipts = [receipt(new_id()) for _ in range(size)] if mixed else []
+        with store.unit() as unit, counted(store) as sent:
+            unit.receipts([one.key for one in receipts])
+            unit.load(MEMBERS, [row.id for row in updates] + ([new_id()] if mixed else []))
+            unit.taken(MEMBERS, "email", [b"x"])
+            unit.save(MEMBERS, writes)
+            unit.publish([(MEMBERS, record(row)) for row in new + updates], receipts)
+            unit.commit()
+        return len(sent) + 1
+
+    # settle
+
+    def test_settle_says_done_of_a_unit_that_committed(self, store: SqlStore) -> None:
+        assert store.settle(saved(store, created(member())))
+
+    def test_settle_says_not_done_of_a_unit_that_did_not(self, store: SqlStore) -> None:
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(member()))
+        assert not store.settle(unit.doubt)
+
+    # the rest
+
+    def test_look_tells_taken_values_and_receipts(self, store: SqlStore) -> None:
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(member("ana@x.de", mail="m")))
+            unit.publish([], [receipt("key")])
+            unit.commit()
+        values = {name: MEMBERS.field(name).unique_key(value) or b"" for name, value in (("email", "ANA@x.de"), ("mail", "n"))}
+        assert store.look(MEMBERS, values, ["key", "other"]) == ({"email"}, {"key": receipt("key")})
+        assert store.look(MEMBERS, {}, []) == (set(), {})
+
+    def test_look_is_not_held_up_by_a_unit(self, store: SqlStore) -> None:
+        key = MEMBERS.field("email").unique_key("ana@x.de") or b""
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(member("ana@x.de")))
+            assert store.look(MEMBERS, {"email": key}, []) == (set(), {})
+            assert store.count(MEMBERS) == 0
+
+    def test_check_finds_the_engine_durable(self, store: SqlStore) -> None:
+        found = store.check()
+        assert found
+        assert all(good and text for good, text in found)
+
+    def test_close_may_be_called_twice(self, store: SqlStore) -> None:
+        saved(store, created(member()))
+        store.close()
+        store.close()
+
+    def test_after_close_everything_is_unavailable(self, store: SqlStore, outbox: SqlOutbox) -> None:
+        store.count(MEMBERS)
+        store.close()
+        calls: list[Callable[[], Any]] = [
+            lambda: store.unit().__enter__(),
+            lambda: store.settle(Doubt(new_id())),
+            lambda: store.look(MEMBERS, {"email": b"x"}, []),
+            lambda: store.count(MEMBERS),
+            store.check,
+            lambda: outbox.pending(1),
+            lambda: outbox.remove([1]),
+            lambda: outbox.lead("me", 1),
+            lambda: outbox.resign("me"),
+            outbox.backlog,
+            outbox.purge,
+        ]
+        for call in calls:
+            with pytest.raises(Unavailable):
+                call()
+
+    def test_units_of_many_threads_take_turns(self, store: SqlStore) -> None:
+        def work() -> None:
+            for _ in range(10):
+                saved(store, created(member()))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.count(MEMBERS) == 40
+
+    # errors
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("whole", 10**22),
+            ("whole", "Geheim"),
+            ("short", "Geheim\ud800"),
+            ("short", {"Geheim": 1}),
+            ("day", "Geheim"),
+            ("moment", "Geheim"),
+            ("ratio", "Geheim"),
+            ("flag", "Geheim"),
+            ("short", None),
+        ],
+    )
+    @pytest.mark.parametrize("how", ["insert", "update"])
+    def test_what_cannot_be_stored_is_rejected(self, store: SqlStore, field: str, value: Any, how: str) -> None:
+        good = sample(0)
+        bad = Row(good.id, 1, {**good.state, field: value}, THEN, LATER)
+        if how == "update":
+            saved(store, created(good), SAMPLES)
+        try:
+            saved(store, Writes(updates=[bad]) if how == "update" else created(bad), SAMPLES)
+        except EngineError as error:
+            assert isinstance(error, Rejected)
+            assert "Geheim" not in str(error)
+        else:
+            assert store._database.dialect.name == "sqlite"  # which stores any value in a column of any type
+
+    def test_errors_tell_no_values(self, store: SqlStore) -> None:
+        row = member("geheim@x.de")
+        saved(store, created(row))
+        for writes in (created(member("geheim@x.de")), created(row), Writes(updates=[changed(member(), name=None, email="geheim@x.de")])):
+            with pytest.raises(Rejected) as error:
+                saved(store, writes)
+            if writes.updates:
+                continue
+            assert "geheim" not in str(error.value)
+            assert row.id not in str(error.value)
+
+    def test_a_unit_after_an_error_is_as_new(self, store: SqlStore) -> None:
+        row = member()
+        saved(store, created(row))
+        with pytest.raises(Taken):
+            saved(store, created(row))
+        saved(store, created(member()))
+        assert store.count(MEMBERS) == 2
+
+
+def unit_row(store: SqlStore, when: datetime) -> str:
+    """The id that a unit of that moment would have."""
+    stamp = int(when.timestamp() * 1000)
+    return f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}-7abc-8def-0123456789ab"
+
+
+def old_receipt(when: datetime) -> str:
+    return timestamp(when)
+
+
+__all__ = ["Unit"]
