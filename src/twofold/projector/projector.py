@@ -51,10 +51,6 @@ class Projector(Service):
         self._refresh()
         return 0
 
-    def unblock(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
-
     def close(self) -> None:
         if self._subscription is not None:
             self._subscription.close()

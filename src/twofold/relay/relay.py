@@ -37,6 +37,7 @@ class Relay(Service):
         self._outbox, self._events = outbox, events
         self._idle = idle
         self._wait = QUICKEST
+        self._leading: bool | None = None
         self._renew_at = 0.0
         self._purge_at = 0.0
 
@@ -53,6 +54,9 @@ class Relay(Service):
         return 0
 
     def close(self) -> None:
+        pending, _ = self._outbox.backlog()
+        if pending:
+            log.info("left for the next relay", pending=pending)
         self._outbox.resign(self.holder)
 
     def _leads(self) -> bool:
@@ -60,10 +64,11 @@ class Relay(Service):
         now = time.monotonic()
         if now < self._renew_at:
             return True
-        was, leads = self._renew_at > 0, self._outbox.lead(self.holder, LEASE)
+        leads = self._outbox.lead(self.holder, LEASE)
         self._renew_at = now + LEASE / 4 if leads else 0.0
-        if leads != was:
+        if leads != self._leading:
             log.info("relay leads" if leads else "relay stands by", holder=self.holder)
+        self._leading = leads
         return leads
 
     def _publish(self, rows: Sequence[tuple[int, str, Record]]) -> None:

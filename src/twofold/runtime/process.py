@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,31 +16,35 @@ from typing import Any
 
 import structlog
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twofold.errors import SettingsError
 from twofold.runtime.service import Service, stop_all
 
 log: Any = structlog.get_logger()
-HTTP_SECONDS = 4  # for requests that run when the process is told to stop
-LOOP_SECONDS = 5.0  # for the loops after that: together below the 10 s that supervisors give
+HTTP_SECONDS = 3  # for requests that run when the process is told to stop
+LOOP_SECONDS = 6.0  # for the loops after that: together below the 10 s that supervisors give
 BACKLOG = 2048
+MAX_HEADERS = 16 * 1024  # bytes of the request line and all headers
 
 
 @dataclass(slots=True)
 class Process:
-    """What one process runs. `closes` are called last, when no loop runs any more."""
+    """What one process runs. `drains` finish what was taken, under their name; `closes` are called when nothing runs any more."""
 
     services: list[Service] = field(default_factory=list)
     servers: list[tuple[Starlette, socket.socket]] = field(default_factory=list)
-    drains: list[Callable[[], None]] = field(default_factory=list)
+    drains: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     closes: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Runs until SIGINT or SIGTERM, or until a service fails. Returns the exit code."""
         sys.setswitchinterval(0.0005)  # a busy thread would make every round trip of another 5 ms long
         try:
-            asyncio.run(self._run(ready))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._run(ready))
         finally:
             left = self._finish()
         failed = [service.name for service in self.services if service.failure is not None]
@@ -72,11 +78,17 @@ class Process:
                 continue
 
     def _finish(self) -> list[str]:
-        for drain in self.drains:
-            drain()
+        deadline = time.monotonic() + LOOP_SECONDS
+        drains = [threading.Thread(target=drain, name=name, daemon=True) for name, drain in self.drains]
+        for thread in drains:
+            thread.start()
         left = stop_all(self.services, LOOP_SECONDS)
-        for close in self.closes:
-            close()
+        for thread in drains:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        left += [thread.name for thread in drains if thread.is_alive()]
+        if not left:
+            for close in self.closes:
+                close()
         return left
 
 
@@ -93,7 +105,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=HTTP_SECONDS,
                 timeout_keep_alive=30,
-                h11_max_incomplete_event_size=16 * 1024,
+                http=_LimitedProtocol,
                 backlog=BACKLOG,
             )
         )
@@ -103,10 +115,33 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _LimitedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with a bound on the head of a request; beyond it the answer is 400 and the connection is closed."""
+
+    _head = 0
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name + value)
+        super().on_header(name, value)
+
+    def _count(self, part: bytes) -> None:
+        self._head += len(part)
+        if self._head > MAX_HEADERS:
+            raise ValueError("the head of the request is too large")
+
+
 def bind(host: str, port: int, variable: str) -> socket.socket:
     """A listening socket. Raises SettingsError where the address is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

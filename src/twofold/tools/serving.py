@@ -75,11 +75,11 @@ def _process(system: System, settings: Settings, roles: set[str]) -> tuple[Proce
         if settings.embedded:
             command.http.router.routes.insert(0, Route("/status", _status(system)))
         process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT")))
-        process.drains.append(command.close)
+        process.drains.append(("command service", command.close))
     if "query" in roles:
         query = system.query_service()
         process.servers.append((query.http, bind(settings.host, settings.query_port, "TWOFOLD_QUERY_PORT")))
-        process.drains.append(query.close)
+        process.drains.append(("query service", query.close))
     return process, [bound for _, bound in process.servers]
 
 
