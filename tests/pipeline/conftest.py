@@ -10,6 +10,7 @@ from typing import Annotated
 import pymysql
 import pytest
 from tests import engines
+from tests.pipeline.steps import Pipeline
 
 from twofold import App, Column, Keyword, Resource, Text, Unique
 from twofold.bootstrap import System
@@ -53,6 +54,13 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
         system.migrate()
         yield system
         system.close()
+
+
+@pytest.fixture
+def pipeline(system: System) -> Iterator[Pipeline]:
+    pipeline = Pipeline(system)
+    yield pipeline
+    pipeline.writer.stop()
 
 
 class database:  # noqa: N801 - used like a function

@@ -6,23 +6,12 @@ A stop is an exception out of the step, after which the part is thrown away and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import uuid_utils
-
-from twofold.bootstrap import System
-from twofold.command.decide import Command
-from twofold.command.writer import Writer
-from twofold.fields import timestamp
-from twofold.index.port import Search
-from twofold.projector.projector import Projector
-from twofold.relay.relay import Relay
-from twofold.resource import Declaration
-from twofold.store.port import Reply
+from tests.pipeline.steps import Pipeline
 
 
 class Stopped(BaseException):
@@ -51,63 +40,6 @@ def stopped_before(target: Any, method: str, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(target, method, never)
         yield
-
-
-class Pipeline:
-    """Commands, relay and projector of a system, step by step."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.resource: Declaration = next(iter(system.app))
-        self.writer = Writer(system.store)
-        self.ids: list[str] = []
-
-    def command(self, name: str, id_: str, /, **body: Any) -> Future[Reply]:
-        now = timestamp(datetime.now(UTC))
-        return self.writer.submit(Command(self.resource, name, id_, now, str(uuid_utils.uuid7()), body=body))
-
-    def write(self) -> None:
-        """Five people; one changes twice, one is deleted."""
-        self.ids = [str(uuid_utils.uuid7()) for _ in range(5)]
-        for number, id_ in enumerate(self.ids):
-            self.command("create", id_, name=f"Person {number}", email=f"p{number}@example.com", note=None).result(10)
-        self.command("patch", self.ids[1], note="changed").result(10)
-        self.command("patch", self.ids[1], note="changed again").result(10)
-        self.command("delete", self.ids[2]).result(10)
-
-    def relay(self) -> None:
-        """A new relay, until nothing is pending."""
-        relay = Relay(self.system.app, self.system.outbox, self.system.log)
-        try:
-            while self.system.outbox.pending(1):
-                relay.step()
-        finally:
-            self.system.outbox.resign(relay.holder)
-
-    def project(self) -> None:
-        """A new projector, until it has read everything."""
-        projector = Projector(self.resource, self.system.log, self.system.index)
-        try:
-            while any(position.lag for position in self.system.log.positions(self.resource.topic, self.resource.group)):
-                projector.step()
-        finally:
-            projector.close()
-
-    def found(self) -> dict[str, tuple[int, str | None]]:
-        self.system.index.refresh(self.resource)
-        [page] = self.system.index.search(self.resource, [Search(limit=100)])
-        return {hit.document["id"]: (hit.document["version"], hit.document["note"]) for hit in page.hits}
-
-    def expected(self) -> dict[str, tuple[int, str | None]]:
-        live = {id_: (1, None) for id_ in self.ids if id_ != self.ids[2]}
-        return {**live, self.ids[1]: (3, "changed again")}
-
-
-@pytest.fixture
-def pipeline(system: System) -> Iterator[Pipeline]:
-    pipeline = Pipeline(system)
-    yield pipeline
-    pipeline.writer.stop()
 
 
 def test_nothing_stops(pipeline: Pipeline) -> None:

@@ -1,0 +1,92 @@
+"""What can never be indexed goes to the dead letters with its reason, and the stream goes on."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import uuid_utils
+from tests.pipeline.steps import Pipeline
+
+from twofold.log.port import Message
+from twofold.record import Record
+
+ID = "01890000-0000-7000-8000-000000000001"
+TIME = "2026-01-02T03:04:05.678Z"
+
+
+def record(value: bytes | None, *, type_: str = "updated", key: str = ID, version: int = 1, resource: str = "") -> Message:
+    return Record(key, version, f"{resource}.{type_}", str(uuid_utils.uuid7()), TIME, value).to_message()
+
+
+def body(**members: object) -> bytes:
+    whole = {"id": ID, "version": 1, "name": "Ana", "email": "ana@example.com", "note": None, "created_at": TIME, "updated_at": TIME}
+    return orjson.dumps({**whole, **members})
+
+
+def strangers(resource: str) -> dict[str, Message]:
+    """Messages that are not ours, by the reason that is expected."""
+    return {
+        "ce_specversion is missing": Message(b"x", b'{"name": "from the seed"}'),
+        "not UTF-8": Message(b"\xff\xfe", b"{}", (("ce_id", b"\xff"),)),
+        "the value is not JSON": record(b"\xff\xfe not json", resource=resource),
+        "the value is not an object": record(b"[]", resource=resource),
+        "a null value goes with": record(None, resource=resource),
+        "the field 'age' is not declared": record(body(age=3), resource=resource),
+        "the field name does not hold string": record(body(name=["Ana"]), resource=resource),
+        "the field email is missing": record(orjson.dumps({k: v for k, v in orjson.loads(body()).items() if k != "email"}), resource=resource),
+        "id and version in the value": record(body(version=2), resource=resource),
+        "is not of": record(body(), resource="others"),
+    }
+
+
+def test_foreign_messages_are_dead_letters_and_the_stream_goes_on(pipeline: Pipeline) -> None:
+    expected = strangers(pipeline.resource.name)
+    published = pipeline.system.log.publish(pipeline.resource.topic, list(expected.values()))
+    assert published == [None] * len(expected)
+    pipeline.write()
+    pipeline.relay()
+    pipeline.project()
+
+    letters = pipeline.dead_letters()
+
+    assert pipeline.found() == pipeline.expected()
+    assert len(letters) == len(expected)
+    reasons = sorted(dict(letter.headers)["dlq_reason"].decode() for letter in letters)
+    assert all(any(part in reason for reason in reasons) for part in expected), reasons
+    assert {letter.value for letter in letters} == {message.value for message in expected.values()}
+
+
+def test_a_document_that_the_index_refuses_is_a_dead_letter(pipeline: Pipeline) -> None:
+    """Of the right kind for us, but not for the index: only its answer tells."""
+    bad = record(body(created_at="the day before"), resource=pipeline.resource.name)
+    pipeline.system.log.publish(pipeline.resource.topic, [bad])
+    pipeline.write()
+    pipeline.relay()
+    pipeline.project()
+
+    [letter] = pipeline.dead_letters()
+
+    assert letter.value == bad.value
+    assert letter.key == bad.key
+    headers = dict(letter.headers)
+    assert headers["dlq_topic"] == pipeline.resource.topic.encode()
+    assert headers["ce_sequence"] == b"1"
+    assert b"the day before" not in headers["dlq_reason"]
+    assert pipeline.found() == pipeline.expected()
+
+
+def test_nothing_is_committed_while_dead_letters_cannot_be_written(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    from twofold.errors import Unavailable
+    from twofold.projector.projector import Projector
+
+    pipeline.system.log.publish(pipeline.resource.topic, [Message(b"x", b"{}")])
+    projector = Projector(pipeline.resource, pipeline.system.log, pipeline.system.index)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline.system.log, "publish", lambda _, messages: ["away"] * len(messages))
+        with pytest.raises(Unavailable):
+            while True:
+                projector.step()
+    projector.close()
+    assert any(position.lag for position in pipeline.system.log.positions(pipeline.resource.topic, pipeline.resource.group))
+    pipeline.project()
+    assert len(pipeline.dead_letters()) == 1
