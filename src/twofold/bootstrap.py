@@ -81,9 +81,8 @@ class System:
         if WRITE in needs:
             found += migrate.pending(self.app, self._database)
         if LOG in needs:
-            for resource in self.app:
-                found += _missing_topics(self.log, resource.topic, resource.group)
-                found += _missing_topics(self.log, resource.dead_letters, resource.group)
+            for topic, partitions, group in self._topics():
+                found += _missing_topic(self.log, topic, partitions, group)
         if READ in needs:
             for resource in self.app:
                 found += self.index.pending(resource)
@@ -92,13 +91,16 @@ class System:
     def migrate(self) -> list[str]:
         """Brings all three engines to what the app declares. Returns what was done."""
         done = migrate.migrate(self.app, self._database)
+        for topic, partitions, group in self._topics():
+            done += _missing_topic(self.log, topic, partitions, group)
+            self.log.create(topic, partitions)
         for resource in self.app:
-            for topic, partitions in ((resource.topic, resource.partitions), (resource.dead_letters, 1)):
-                new = _missing_topics(self.log, topic, resource.group)
-                self.log.create(topic, partitions)
-                done += new
             done += self.index.migrate(resource)
         return done
+
+    def _topics(self) -> list[tuple[str, int, str]]:
+        topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]
+        return topics + [(resource.dead_letters, 1, resource.group) for resource in self.app]
 
     def command_service(self, relay: Relay | None = None) -> CommandService:
         writer = Writer(self.store, relay.wake if relay else lambda: None)
@@ -153,11 +155,14 @@ def _require(package: str, extra: str) -> None:
         raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")
 
 
-def _missing_topics(log: EventLog, topic: str, group: str) -> list[str]:
+def _missing_topic(log: EventLog, topic: str, partitions: int, group: str) -> list[str]:
+    """What to do about a topic. Raises Outdated for another count of partitions, as `create` does: it would break the order per key."""
     try:
-        log.positions(topic, group)
+        there = len(log.positions(topic, group))
     except Outdated:
         return [f"create topic {topic}"]
+    if there != partitions:
+        log.create(topic, partitions)
     return []
 
 

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
+
+
+def stack(error: BaseException) -> str:
+    """Where an error was raised, without the frames' variables, however the app that embeds twofold has set up its logging."""
+    return "".join(traceback.format_exception(error))
 
 
 def configure(stream: Any = None) -> None:

@@ -133,6 +133,7 @@ def walk(store: ReadStore, resource: Declaration, search: Search) -> list[Hit]:
     hits: list[Hit] = []
     while page := store.search(resource, [search])[0].hits:
         hits += page
+        assert len(hits) <= 1000, "pages repeat"
         search = replace(search, after=tuple(orjson.loads(orjson.dumps(page[-1].sort))))
     return hits
 
@@ -526,6 +527,16 @@ class IndexContract:
         for search in unfit:
             with pytest.raises(Rejected):
                 find(store, resource, **search)
+
+    def test_too_many_words_are_refused_if_they_cannot_be_searched_for(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+        fill(store, resource, [live("a", title="a")])
+
+        for count in (50, 500, 5_000, 50_000):
+            try:
+                assert find(store, resource, *(f"w{number}" for number in range(count))) == Page()
+            except Rejected:
+                assert count > 50
 
     # migrate, pending, status, check, close
 

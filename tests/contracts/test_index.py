@@ -133,9 +133,10 @@ class ElasticContract(IndexContract):
     def test_strangers_cannot_write_through_the_alias(self, declare: Declare, cluster: Client) -> None:
         resource = declare()
 
-        status, _ = cluster.send("POST", f"/{resource.index}/_doc", {"name": "Eve"}, expect=(400,))
+        status, answer = cluster.send("POST", f"/{resource.index}/_doc", {"id": "x", "title": "Eve"}, expect=(400,))
 
         assert status == 400
+        assert "no write index" in answer["error"]["reason"]
 
     def test_a_generation_that_goes_between_look_up_and_write_is_not_made_anew(
         self, store: ReadStore, declare: Declare, monkeypatch: pytest.MonkeyPatch
@@ -306,6 +307,19 @@ class TestElasticAnswers:
             outcomes = store.apply(THINGS, FIVE)
 
         assert [outcome.verdict for outcome in outcomes] == [OK, OK, OK, REJECTED, OK]
+
+    def test_requests_stay_small(self) -> None:
+        sizes = []
+
+        def answer(_: str, lines: list[bytes]) -> Answer:
+            sizes.append(sum(map(len, lines)))
+            return 200, {"items": bulk_items(lines)}
+
+        with answering(answer) as store:
+            outcomes = store.apply(THINGS, [live(f"{number}", name="x" * 500_000) for number in range(30)])
+
+        assert {outcome.verdict for outcome in outcomes} == {OK}
+        assert max(sizes) < 6_000_000
 
     @pytest.mark.parametrize(
         "spoil",

@@ -22,7 +22,6 @@ from twofold.log.kafka import KafkaLog  # noqa: E402
 from twofold.log.port import EventLog  # noqa: E402
 from twofold.log.sqlite import SqliteLog  # noqa: E402
 
-
 QUICK = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "200", "fetch.wait.max.ms": "100"}
 
 

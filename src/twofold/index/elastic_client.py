@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
-from elastic_transport import HttpHeaders, NodeConfig, OrjsonSerializer, Transport, TransportError
+from elastic_transport import HttpHeaders, NodeConfig, OrjsonSerializer, SerializationError, Transport, TransportError
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
 from twofold.errors import EngineError, Rejected, Unavailable
@@ -20,6 +20,7 @@ NAMES: Mapping[Engine, str] = {"elasticsearch": "Elasticsearch", "opensearch": "
 TIMEOUT_SECONDS = 10.0
 # Their reasons speak of indices and nodes, those of others may quote documents and queries.
 PLAIN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+TOO_MANY = ("too_many_clauses", "too_many_nested_clauses")  # 500 to OpenSearch, and no better tomorrow
 CONNECTIONS = 32  # of one process to one node; a request beyond that waits for a free one
 
 
@@ -53,9 +54,8 @@ class Client:
     def error(self, status: int, answer: Any) -> EngineError:
         """What a status means, without what was sent."""
         kind, reason = reason_of(answer)
-        if (
-            status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE) and kind
-        ):  # without a type it is not the engine that speaks
+        spoiled = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if (spoiled and kind) or kind in TOO_MANY:  # an error without a type is not the engine's
             return Rejected(f"{self.name} refuses the request: {status} {kind}")
         if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and kind != "cluster_block_exception"):
             return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")
@@ -71,9 +71,10 @@ class Client:
         headers = {"accept": "application/json"} | ({} if body is None else {"content-type": mimetype})
         try:
             response = self._transport.perform_request(method, path, body=body, headers=headers)
-        except TransportError as error:  # its text may hold the whole answer, its name does not
-            causes = ", ".join(sorted({type(cause).__name__ for cause in error.errors}))
-            raise Unavailable(f"{self.name} cannot be reached: {type(error).__name__} {causes}") from error
+        except SerializationError as error:  # its text is the whole answer
+            raise self.nonsense("not JSON") from error
+        except TransportError as error:
+            raise Unavailable(f"{self.name} cannot be reached: {error.message}") from error
         status, answer = response.meta.status, response.body
         if not (succeeded(status) or status in expect):
             raise self.error(status, answer)
@@ -96,6 +97,7 @@ def reason_of(answer: Any) -> tuple[str, str]:
     """Type and reason of an error, wherever the engine put them."""
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
+        error = next(iter(error.get("root_cause") or [error]))
         return str(error.get("type", "")), str(error.get("reason", ""))
     return "", str(error or "")
 

@@ -27,6 +27,8 @@ class SqliteIndex:
     def __init__(self, path: Path) -> None:
         self._file = Embedded(path)
         with self._write() as connection:
+            # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
+            connection.execute("PRAGMA cache_size=-65536")
             connection.execute(sqlite_schema.GENERATIONS)
 
     def migrate(self, resource: Declaration) -> list[str]:

@@ -29,6 +29,7 @@ LOG = logging.getLogger("twofold.kafka")
 ANSWER_SECONDS = 5.0
 PUBLISH_SECONDS = 8.0
 SLICE_SECONDS = 0.25  # how long a poll keeps `close` waiting
+AHEAD = 500  # messages received beside, before the partitions are paused
 RETENTION_MS = 7 * 24 * 3600 * 1000
 
 CLIENT: dict[str, Any] = {
@@ -42,7 +43,7 @@ CLIENT: dict[str, Any] = {
 }
 PRODUCER: dict[str, Any] = {
     "linger.ms": 2,
-    "compression.type": "lz4",
+    "compression.type": "none",  # every consumer can read it: kafkajs, the seed's, knows neither lz4 nor zstd nor snappy by itself
     "queue.buffering.max.messages": 20_000,
     "queue.buffering.max.kbytes": 65_536,
 }
@@ -162,6 +163,11 @@ class KafkaLog:
             committed = {one.partition: one.offset for one in answers.topic_partitions if one.offset >= 0}
             begins, ends = self._offsets(partitions, _EARLIEST), self._offsets(partitions, _LATEST)
         return [Position(number, begins[number], committed.get(number), ends[number]) for number in range(len(partitions))]
+
+    def strangers(self, group: str) -> list[str]:
+        with self._asking(f"Group {group}"):
+            found = self._admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result()
+        return sorted({member.client_id for member in found.members} - {str(CLIENT["client.id"])})
 
     def check(self) -> str:
         with self._asking("Kafka"):
@@ -308,9 +314,12 @@ class _Member:
         self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
         self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
         self._done: dict[int, int] = {}  # started partition -> offset committed since
+        self._unanswered: dict[int, int] = {}  # partition -> offset whose commit Kafka has yet to answer
+        self._refusals: list[KafkaError] = []
+        self._ahead: list[Polled] = []  # what arrived while something else was waited for
         self._paused = False
         self._trouble: EngineError | None = None
-        self._consumer = _client(Consumer, {**settings, "error_cb": self._heard})
+        self._consumer = _client(Consumer, {**settings, "error_cb": self._heard, "on_commit": self._answered})
         self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
@@ -340,17 +349,22 @@ class _Member:
         with self._calls:
             if not self._left:
                 self._left = True
-                self._consumer.close()
+                self._leave()
         self._forget(self)
 
     def _poll(self, limit: int, seconds: float) -> list[Message]:
         self._raise_trouble()
         self._start()
         self._pause(limit == 0)
-        batch = self._consumer.consume(1, seconds)
-        if batch and limit > 1:  # one call for all of them would wait for the last
-            batch += self._consumer.consume(limit - 1, 0)
+        self._receive(1, 0 if limit and self._ahead else seconds)
+        if self._ahead and limit > len(self._ahead):  # one call for all of them would wait for the last
+            self._receive(limit - len(self._ahead), 0)
+        batch, self._ahead = self._ahead[:limit], self._ahead[limit:]
         return [message for one in batch if (message := self._accepted(one))]
+
+    def _receive(self, most: int, seconds: float) -> None:
+        arrived = self._consumer.consume(most, seconds)  # calls `_give`, `_take`, `_answered`, `_heard`
+        self._ahead += arrived
 
     def _start(self) -> None:
         """Starts what a rebalance gave: at the group's offsets, or at 0 where it has none. Tried at every poll until it succeeds."""
@@ -391,17 +405,36 @@ class _Member:
         return None
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
-        asked = [TopicPartition(self._topic, number, offset) for number, offset in offsets.items()]
-        try:
-            answers = self._consumer.commit(offsets=asked, asynchronous=False) if asked else []
-            refusals = [answer.error for answer in answers if answer.error]
-        except KafkaException as error:
-            refusals = [error.args[0]]
-        for refusal in refusals:
+        """librdkafka's own waiting has no time limit: with the broker away, it would never return."""
+        if not offsets:
+            return
+        deadline = time.monotonic() + ANSWER_SECONDS
+        self._refusals.clear()
+        self._unanswered.update(offsets)
+        self._consumer.commit(offsets=[TopicPartition(self._topic, *one) for one in offsets.items()], asynchronous=True)
+        while offsets.items() & self._unanswered.items():
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Topic {self._topic}, group {self._group}: Kafka does not answer a commit.")
+            self._pause(len(self._ahead) > AHEAD)
+            self._receive(100, 0.001)
+        for refusal in self._refusals:
             if refusal.code() not in _OVERTAKEN:
                 raise KafkaException(refusal)
-        if not refusals:
-            self._done.update(offsets)
+
+    def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            if self._unanswered.get(one.partition) == one.offset:
+                del self._unanswered[one.partition]
+                if refusal := error or one.error:
+                    self._refusals.append(refusal)
+                else:
+                    self._done[one.partition] = one.offset
+
+    def _leave(self) -> None:
+        if self._unanswered:
+            del self._consumer  # its `close` would wait for the answer for ever; so Kafka finds out by the session's time-out
+        else:
+            self._consumer.close()
 
     def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._reset([partition.partition for partition in partitions])
@@ -412,7 +445,7 @@ class _Member:
         consumer.unassign()
 
     def _reset(self, given: list[int] | None) -> None:
-        self._given, self._next, self._done, self._trouble = given, {}, {}, None
+        self._given, self._next, self._done, self._ahead, self._trouble = given, {}, {}, [], None
 
     def _heard(self, error: KafkaError) -> None:
         if error.code() in _OUTAGES:

@@ -10,6 +10,7 @@ import structlog
 
 from twofold.errors import EngineError, NeedsRebuild, Outdated
 from twofold.runtime.retry import Backoff
+from twofold.telemetry import stack
 
 log: Any = structlog.get_logger()
 STOP_SECONDS = 10.0
@@ -78,7 +79,8 @@ class Service:
                 self._pause(self._guarded(backoff))
         except BaseException as error:  # noqa: BLE001 - told by `failure` and the log
             self.failure = error
-            log.error("service failed", service=self.name, error=str(error), exc_info=not isinstance(error, EngineError))
+            told = None if isinstance(error, EngineError) else stack(error)
+            log.error("service failed", service=self.name, error=str(error), stack=told)  # noqa: TRY400 - no variables of frames
         finally:
             self._close()
             self.ended.set()

@@ -8,7 +8,7 @@ from typing import Any
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError
 from twofold.resource import Declaration
-from twofold.settings import scheme, without_password
+from twofold.settings import without_password
 
 Status = dict[str, Any]
 
@@ -90,8 +90,6 @@ def _engine(system: System, name: str) -> list[tuple[bool, str]]:
 
 
 def _strangers(system: System, resource: Declaration) -> list[tuple[bool, str]]:
-    if scheme(system.settings.log_url) == "sqlite":
-        return []
     try:
         strangers = system.log.strangers(resource.group)
     except EngineError:
