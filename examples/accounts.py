@@ -20,7 +20,7 @@ class Account(Resource, name="accounts"):
     balance: Annotated[Decimal, Places(2), Guarded(), Field(ge=0)] = Decimal(0)
     status: Annotated[Literal["open", "closed"], Guarded()] = "open"
     note: Annotated[str | None, Text()] = None
-    tags: Annotated[list[str], Keyword()] = []
+    tags: Annotated[list[str], Keyword()] = Field(default_factory=list)
     opened_on: date
     closed_on: Annotated[date | None, Guarded()] = None
 

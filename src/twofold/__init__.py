@@ -1,8 +1,14 @@
 """One declaration of a resource; a durable command service and a fast query service, with nothing lost in between."""
 
+from importlib import import_module
+
 from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
-from twofold.resource import App, Context, Resource, command
+from twofold.resource import App, Context, Resource
+from twofold.resource import command as _command
+
+import_module("twofold.command")  # now, since its first import puts the package in the place of the decorator
+command = _command
 
 __version__ = "0.1.0"
 

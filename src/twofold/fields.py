@@ -91,7 +91,6 @@ class Field:
     text: bool = False
     keyword: bool = False
     unique: bool = False
-    email: bool = False
     guarded: bool = False
     max_length: int = TEXT_LENGTH
     places: int = 0
@@ -107,6 +106,11 @@ class Field:
         return self.filterable and not self.many
 
     @property
+    def hashed(self) -> bool:
+        """Whether the column holds a hash instead of the value."""
+        return self.secret == "password"  # noqa: S105 - a kind
+
+    @property
     def key_column(self) -> str:
         """The column that holds the normalised bytes of a unique field."""
         return f"{self.name}_key"
@@ -115,8 +119,15 @@ class Field:
         """From Python to state."""
         if value is None:
             return None
-        if self.many:
-            return [replace(self, many=False).encode(item) for item in value]
+        return [self._encoded(item) for item in value] if self.many else self._encoded(value)
+
+    def decode(self, value: Json) -> Any:
+        """From state to Python, without validation. A list is a new one: what a command does to it is not done to the state."""
+        if value is None:
+            return None
+        return [self._decoded(item) for item in value] if self.many else self._decoded(value)
+
+    def _encoded(self, value: Any) -> Json:
         if self.kind in ("integer", "float", "boolean"):
             return value
         if self.kind == "datetime":
@@ -127,14 +138,7 @@ class Field:
             return f"{value:.{self.places}f}"
         return value.value if isinstance(value, enum.Enum) else str(value)
 
-    def decode(self, value: Json) -> Any:
-        """From state to Python, without validation. A list is a new one: what a command does to it is not done to the state."""
-        if value is None:
-            return None
-        if self.many:
-            return [replace(self, many=False).decode(item) for item in value]
-        if self.kind in ("integer", "float", "boolean"):
-            return value
+    def _decoded(self, value: Json) -> Any:
         if self.kind == "datetime":
             return datetime.fromisoformat(value)
         if self.kind == "date":
@@ -159,8 +163,8 @@ class Field:
         """The bytes that the unique index compares; None stands for "no value" and is never taken."""
         if value is None:
             return None
-        text = unicodedata.normalize("NFKC", str(value).strip()).casefold()
-        return unicodedata.normalize("NFKC", text).encode()
+        text = unicodedata.normalize("NFKC", str(value)).casefold()
+        return unicodedata.normalize("NFKC", text).strip().encode()
 
     def checked(self, value: Any) -> Any:
         """The value as it can be stored, or the error that the client is told.
@@ -256,8 +260,8 @@ _KINDS: dict[type, Kind] = {
 }
 
 
-class Unsupported(Exception):  # noqa: N818 - becomes a DeclarationError that names class and field
-    """The annotation cannot be stored; the message says what to write instead."""
+class Unsupported(Exception):
+    """The annotation cannot be stored; the message says what to write instead. Becomes a DeclarationError that names class and field."""
 
 
 def field_of(name: str, info: FieldInfo) -> Field:
@@ -276,7 +280,6 @@ def field_of(name: str, info: FieldInfo) -> Field:
         text=Text in found,
         keyword=Keyword in found or bool(choices),
         unique=Unique in found,
-        email=bare is EmailStr,
         guarded=Guarded in found,
         max_length=_max_length(hints, Keyword in found or bool(choices)),
         places=found[Places].digits if Places in found else -1,
@@ -290,9 +293,9 @@ def field_of(name: str, info: FieldInfo) -> Field:
 
 def _default(field: Field, info: FieldInfo) -> Json:
     """The declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
-    adapter = TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
     try:
-        value = adapter.validate_python(info.get_default(call_default_factory=True))  # type: ignore[call-arg]
+        value = adapter.validate_python(info.get_default(call_default_factory=True))
         return field.encode(field.checked(value))
     except ValidationError as error:
         raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
@@ -351,7 +354,7 @@ def _secret(bare: Any) -> Literal["", "secret", "password"]:
 
 def _max_length(hints: list[Any], keyword: bool) -> int:
     limit = KEYWORD_LENGTH if keyword else TEXT_LENGTH
-    return min([limit, *(hint.max_length for hint in hints if getattr(hint, "max_length", None) is not None)])
+    return min([limit, *(int(hint.max_length) for hint in hints if getattr(hint, "max_length", None) is not None)])
 
 
 def _refuse_nonsense(field: Field) -> None:

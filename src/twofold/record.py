@@ -16,7 +16,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _CONTENT_TYPE = b"application/json"
 
 
-class Unreadable(Exception):  # noqa: N818 - a verdict on a message, handled by the projector
+class Unreadable(Exception):
     """The message is not a record of ours; the text says why."""
 
 

@@ -6,26 +6,32 @@ import hashlib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationInfo, create_model, field_validator
+from pydantic.errors import PydanticUserError
 
 from twofold.errors import DeclarationError
 from twofold.fields import Field, Json, Secret, Unsupported, field_of
 
 FREE = ("create", "replace", "patch", "delete")
 RESERVED = frozenset(
-    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields fuzzy "
+    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields fuzzy "  # noqa: SIM905 - words read best as words
     "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command".split()
 )
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "metrics", "problems", "capabilities"})
 RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease"})
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ENGINE_NAMES = {
+    "topic": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
+    "group": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
+    "index": re.compile(r"[a-z0-9][a-z0-9._-]{0,199}"),
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -107,7 +113,8 @@ class Resource(BaseModel):
     `partitions` (of the topic, 4) and `commands`, which of create, replace, patch, delete are served.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Any type, since a field of an unsupported one is refused below, with its name and the fix.
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     declaration: ClassVar[Declaration]
     _checks: ClassVar[Mapping[str, Field]] = {}
 
@@ -116,8 +123,12 @@ class Resource(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        if not options.pop("derived", False):
-            cls.declaration = _declare(cls, **options)
+        if options.pop("derived", False):
+            return
+        known = list(inspect.signature(_declare).parameters)[1:]
+        for unknown in options.keys() - known:
+            raise DeclarationError(f"{cls.__name__}: {unknown}= is not a class argument; it takes {', '.join(known)}")
+        cls.declaration = _declare(cls, **options)
 
     @field_validator("*")
     @classmethod
@@ -165,18 +176,23 @@ def _declare(
     commands: Iterable[str] = FREE,
 ) -> Declaration:
     name = name or ""
+    table = name.replace("-", "_") if table is None else table
+    topic, group, index = topic or f"{name}-topic", group or f"{name}-group", index or name
+    commands = commands if isinstance(commands, str) else tuple(commands)
     _check_names(cls, name, table, partitions, commands)
+    _check_engine_names(cls, topic=topic, group=group, index=index)
     fields = tuple(_field(cls, field_name) for field_name in cls.model_fields)
     _refuse_shared_columns(cls, fields)
+    _refuse_long_names(cls, table, fields)
     cls._checks = {field.name: field for field in fields}
     hidden: dict[str, Any] = {field.name: (Secret | None, None) for field in fields if field.secret}
     state = create_model(f"{cls.__name__}State", __base__=cls, __cls_kwargs__={"derived": True}, **hidden)
     return Declaration(
         name=name,
-        table=table or name.replace("-", "_"),
-        topic=topic or f"{name}-topic",
-        group=group or f"{name}-group",
-        index=index or name,
+        table=table,
+        topic=topic,
+        group=group,
+        index=index,
         partitions=partitions,
         fields=fields,
         free=frozenset(commands),
@@ -186,16 +202,26 @@ def _declare(
     )
 
 
-def _check_names(cls: type, name: str, table: str | None, partitions: int, commands: Iterable[str]) -> None:
+def _check_names(cls: type, name: str, table: str, partitions: int, commands: Sequence[str]) -> None:
     if not _RESOURCE.fullmatch(name) or name in RESERVED_RESOURCES:
         fix = f'class {cls.__name__}(Resource, name="things"): lower-case letters, digits and -'
         raise DeclarationError(f"{cls.__name__}: the name {name!r} cannot be used; write {fix}")
-    if table is not None and (not _IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES):
-        raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; choose lower-case letters, digits and _")
+    if not _IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES:
+        fix = 'give it another with table="…"' if table in RESERVED_TABLES else "choose lower-case letters, digits and _"
+        raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; {fix}")
     if not 1 <= partitions <= 1000:
         raise DeclarationError(f"{cls.__name__}: partitions={partitions} cannot be used; choose 1 to 1000")
-    for unknown in set(commands) - set(FREE):
-        raise DeclarationError(f"{cls.__name__}: commands= names {unknown!r}; it takes {', '.join(FREE)}")
+    for unknown in [commands] if isinstance(commands, str) else sorted(set(commands) - set(FREE)):
+        raise DeclarationError(f"{cls.__name__}: commands={unknown!r} cannot be used; it takes a tuple of {', '.join(FREE)}")
+
+
+def _check_engine_names(cls: type, **names: str) -> None:
+    """What Kafka and Elasticsearch allow, whichever engine serves today."""
+    for what, name in names.items():
+        if not _ENGINE_NAMES[what].fullmatch(name):
+            raise DeclarationError(
+                f"{cls.__name__}: the {what} {name!r} cannot be used; choose letters, digits, - and _ (an index: lower case)"
+            )
 
 
 def _field(cls: type[Resource], name: str) -> Field:
@@ -220,6 +246,13 @@ def _refuse_shared_columns(cls: type, fields: tuple[Field, ...]) -> None:
             columns.append(column)
 
 
+def _refuse_long_names(cls: type, table: str, fields: tuple[Field, ...]) -> None:
+    """MySQL's identifiers have at most 64 characters, those of the indexes that follow from a declaration too."""
+    for field in fields:
+        if field.unique and len(f"{table}_{field.key_column}") > 64:
+            raise DeclarationError(f"{cls.__name__}.{field.name}: with its table's, the unique field has too long a name; shorten one")
+
+
 def _refuse_shared(what: str, declarations: list[Declaration]) -> None:
     owners: dict[str, str] = {}
     for declaration in declarations:
@@ -236,28 +269,50 @@ def _commands(cls: type[Resource]) -> dict[str, CommandSpec]:
 
 def _command(cls: type[Resource], name: str, method: Any) -> CommandSpec:
     where = f"{cls.__name__}.{name}"
-    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE):
-        raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime; rename the command")
+    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE) or not _IDENTIFIER.fullmatch(name):
+        fix = "rename the command, in lower-case letters, digits and _"
+        raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime, or is no part of a URL; {fix}")
     if inspect.iscoroutinefunction(method):
         raise DeclarationError(f"{where}: a command is a plain function; write def, not async def")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", method.__twofold_event__):
-        raise DeclarationError(f"{where}: event={method.__twofold_event__!r} should have lower-case letters, digits, _ and -")
-    hints = _hints(where, method)
+    _check_event(where, name, method.__twofold_event__)
+    hints = _hints(cls, where, method)
     parameters = dict(list(inspect.signature(method).parameters.items())[1:])
     arguments = {key: value for key, value in parameters.items() if key != "ctx" and name not in FREE}
     for parameter in arguments.values():
-        if parameter.name not in hints or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if parameter.name not in hints or parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise DeclarationError(f"{where}: the parameter {parameter.name!r} needs an annotation, for example {parameter.name}: str")
+        if parameter.name.startswith("_"):
+            raise DeclarationError(f"{where}: the parameter {parameter.name!r} cannot be a member of the body; take away the _ before it")
     definitions: dict[str, Any] = {
         key: (hints[key], ... if value.default is value.empty else value.default) for key, value in arguments.items()
     }
-    model = create_model(f"{cls.__name__}_{name}", __config__=ConfigDict(extra="forbid"), **definitions)
-    secret = frozenset(key for key in definitions if isinstance(hints[key], type) and issubclass(hints[key], Secret))
+    try:
+        model = create_model(f"{cls.__name__}_{name}", __config__=ConfigDict(extra="forbid"), **definitions)
+    except (PydanticUserError, NameError) as error:
+        raise DeclarationError(f"{where}: its arguments cannot be read from JSON; change them: {str(error).splitlines()[0]}") from None
+    secret = frozenset(key for key in definitions if _holds_secret(hints[key]))
     return CommandSpec(name, method.__twofold_event__, model, secret, "ctx" in parameters)
 
 
-def _hints(where: str, method: Any) -> dict[str, Any]:
+def _check_event(where: str, name: str, event: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", event):
+        raise DeclarationError(f"{where}: event={event!r} should have lower-case letters, digits, _ and -")
+    if name in FREE and event != name:
+        raise DeclarationError(f"{where}: event={event!r} has no effect on {name}, whose event is fixed; write @command()")
+    if event == "deleted" and name not in FREE:
+        raise DeclarationError(f"{where}: event='deleted' is the event of delete, which leaves no state; choose another with event=\"…\"")
+
+
+def _holds_secret(annotation: Any, around: tuple[Any, ...] = ()) -> bool:
+    """Whether a secret is anywhere in a parameter: bare, annotated, optional, in a list, in a model."""
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+        return True
+    inside = [field.annotation for field in getattr(annotation, "model_fields", {}).values()]
+    return annotation not in around and any(_holds_secret(each, (*around, annotation)) for each in (*typing.get_args(annotation), *inside))
+
+
+def _hints(cls: type, where: str, method: Any) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(method, include_extras=True, localns={"Self": Any})
+        return typing.get_type_hints(method, include_extras=True, localns={"Self": Any, cls.__name__: cls})
     except NameError as error:
         raise DeclarationError(f"{where}: {error}; import the name at the top of the module") from None

@@ -19,6 +19,7 @@ import pymysql
 import pytest
 from sqlalchemy import URL, make_url
 
+Stranger = pymysql.connections.Connection
 SHARED = os.environ.get("TWOFOLD_TEST_MYSQL", "mysql://root:root@127.0.0.1:3306")
 PROJECT = Path(__file__).parents[2]
 _COMMAND = "import json; from dev.engines.mysql import MySQL; m = MySQL(); m.install(); m.prepare(); print(json.dumps(m.command()))"
@@ -33,16 +34,15 @@ def database(server: str = SHARED) -> Iterator[str]:
         admin = connect(server)
     except pymysql.Error as error:
         _missing(f"MySQL does not answer at {url.host}:{url.port}: {error}")
-    with admin, admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {url.database} CHARACTER SET utf8mb4")
-        try:
-            yield url.render_as_string(hide_password=False)
-        finally:
-            cursor.execute("SET lock_wait_timeout = 20")
-            cursor.execute(f"DROP DATABASE {url.database}")
+    with admin:
+        query(admin, f"CREATE DATABASE {url.database} CHARACTER SET utf8mb4")
+    yield url.render_as_string(hide_password=False)
+    with connect(server) as admin:
+        query(admin, "SET lock_wait_timeout = 20")
+        query(admin, f"DROP DATABASE {url.database}")
 
 
-def connect(url: str | URL, **options: Any) -> pymysql.connections.Connection[Any]:
+def connect(url: str | URL, **options: Any) -> Stranger:
     """A connection of somebody else's, in transactions of READ COMMITTED."""
     to = make_url(url)
     return pymysql.connect(
@@ -57,10 +57,48 @@ def connect(url: str | URL, **options: Any) -> pymysql.connections.Connection[An
     )
 
 
-def query(connection: pymysql.connections.Connection[Any], sql: str, *values: Any) -> list[tuple[Any, ...]]:
+def query(connection: Stranger, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values or None)
         return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="module")
+def mysql() -> Iterator[str]:
+    """An empty database on the shared server."""
+    with database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Private]:
+    """A server that tests may break, and mend before they end."""
+    server = Private(tmp_path_factory.mktemp("engines"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def private_mysql(private: Private) -> Iterator[str]:
+    """An empty database on the server of our own."""
+    with database(private.url) as url:
+        yield url
+
+
+@pytest.fixture
+def stranger(mysql: str) -> Iterator[Stranger]:
+    """A connection of somebody who is not twofold."""
+    with connect(mysql) as connection:
+        yield connection
+
+
+def waiting(stranger: Stranger, count: int) -> bool:
+    """Whether so many transactions of this database wait for a lock."""
+    sql = (
+        "SELECT count(*) FROM performance_schema.data_lock_waits w JOIN performance_schema.data_locks l"
+        " ON l.engine_lock_id = w.requesting_engine_lock_id WHERE l.object_schema = database()"
+    )
+    return bool(query(stranger, sql)[0][0] >= count)
 
 
 class Private:

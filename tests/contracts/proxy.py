@@ -35,7 +35,7 @@ class Proxy:
         """Sends the COMMIT that was lost after all."""
         for server in self._late:
             with contextlib.suppress(OSError):
-                server.sendall(bytes([len(COMMIT), 0, 0, 0]) + COMMIT)
+                _send(server)
 
     def lose_answer(self) -> None:
         """The COMMIT is done, and the client is cut off before it hears of it."""
@@ -44,6 +44,10 @@ class Proxy:
     def race_commit(self) -> None:
         """The client is cut off while the COMMIT is on its way."""
         self._on_commit = self._race
+
+    def die_at_commit(self) -> None:
+        """The COMMIT arrives, and then the network is gone."""
+        self._on_commit = self._die
 
     def cut(self) -> None:
         """Ends all connections, and accepts none."""
@@ -85,9 +89,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := server.recv(1 << 16):
                 if server in self._deaf:
-                    break
+                    return self.cut() if self._broken else _end(client, server)
                 client.sendall(data)
-        _end(client, server)
+        return _end(client, server)
 
     def _hold(self, client: socket.socket, server: socket.socket) -> None:
         self._late.append(server)
@@ -95,14 +99,19 @@ class Proxy:
 
     def _deafen(self, client: socket.socket, server: socket.socket) -> None:
         self._deaf.add(server)
-        self.deliver(server)
+        _send(server)
 
     def _race(self, client: socket.socket, server: socket.socket) -> None:
-        self.deliver(server)
+        _send(server)
         _end(client)
 
-    def deliver(self, server: socket.socket) -> None:
-        server.sendall(bytes([len(COMMIT), 0, 0, 0]) + COMMIT)
+    def _die(self, client: socket.socket, server: socket.socket) -> None:
+        self._broken = True
+        self._deafen(client, server)
+
+
+def _send(server: socket.socket) -> None:
+    server.sendall(bytes([len(COMMIT), 0, 0, 0]) + COMMIT)
 
 
 def _end(*sockets: socket.socket) -> None:

@@ -6,25 +6,26 @@ import enum
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 import pytest
 import uuid_utils
-from pydantic import EmailStr
-from sqlalchemy import delete, event, select
+from mysqld import Stranger, query
+from proxy import Proxy
+from pydantic import EmailStr, Field
+from sqlalchemy import delete, event, make_url, select
 
 from twofold import App, Column, Guarded, Keyword, Password, Places, Refused, Resource, Secret, Text, Unique, command
-from twofold.errors import EngineError, Rejected, Taken, Unavailable
-from twofold.fields import timestamp
+from twofold.errors import Rejected, Taken, Unavailable
 from twofold.record import Record
 from twofold.resource import Declaration
 from twofold.store.engine import Database
 from twofold.store.migrate import migrate
 from twofold.store.outbox import SqlOutbox
-from twofold.store.port import Doubt, Receipt, Reply, Row, Unit, Writes
+from twofold.store.port import Doubt, Receipt, Reply, Row, Writes
 from twofold.store.sql import SqlStore
 
 PATIENCE = 20.0  # seconds until a test gives up waiting for what should happen
@@ -49,6 +50,10 @@ class Member(Resource, name="members"):
         return self.model_copy(update={"status": "closed"})
 
     @command()
+    def rename(self, mail: str) -> Self:
+        return self.model_copy(update={"mail": mail})
+
+    @command()
     def crash(self) -> Self:
         raise ZeroDivisionError
 
@@ -61,7 +66,7 @@ class Colour(enum.Enum):
 class Sample(Resource, name="samples"):
     """Every kind of field, each also as one that may be missing."""
 
-    short: str
+    short: Annotated[str, Field(max_length=500)]
     long: Annotated[str, Text()]
     word: Annotated[str, Keyword()]
     words: list[str]
@@ -76,7 +81,7 @@ class Sample(Resource, name="samples"):
     atoms: Annotated[Decimal, Places(9)]
     choice: Literal["yes", "no"]
     colour: Colour
-    short_or_none: str | None
+    short_or_none: Annotated[str | None, Field(max_length=500)]
     words_or_none: list[str] | None
     whole_or_none: int | None
     ratio_or_none: float | None
@@ -92,25 +97,39 @@ MEMBERS: Declaration = Member.declaration
 SAMPLES: Declaration = Sample.declaration
 SECRETS = {"password": "$argon2id$hash", "pin": "1234"}
 
-NASTY_TEXT = ["", " ", "a ", "A", "a", "ß", "ﬁ", "Ａ", "'", '"', "\\", "\\'", "%", "%s", ":x", "\n\t", "😀", "e\u0301", "\u202e", "NULL", "0x1", "1e9"]
+NASTY_TEXT = ["", " ", "a ", "\n\t", "e\u0301", "\u202e", "A", "a", "ß", "ﬁ", "\uff21", "'", '"', "\\", "\\'"]
+NASTY_TEXT += ["%", "%s", ":x", "😀", "NULL", "0x1", "1e9"]
 NASTY: dict[str, list[Any]] = {
     "short": [*NASTY_TEXT, "😀" * 500],
     "long": [*NASTY_TEXT, "😀" * 501, "ä" * 65_536],
     "word": [*NASTY_TEXT, "😀" * 8191],
     "words": [[], [""], NASTY_TEXT, ["😀" * 300] * 100],
-    "amounts": [[], [Decimal("0"), Decimal("-0.01"), Decimal("9999999999999999.99")]],
+    "amounts": [[], [Decimal(0), Decimal("-0.01"), Decimal("9999999999999999.99")]],
     "moments": [[], [datetime(1001, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)]],
     "whole": [0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1],
     "ratio": [0.0, 1.0, -1.5, 0.1, 1e-300, 1.7976931348623157e308, 2.2250738585072014e-308, 1 / 3, 1e22, 123456789.12345679],
     "flag": [True, False],
     "day": [date(1000, 1, 1), date(2024, 2, 29), date(9999, 12, 31)],
-    "moment": [datetime(1001, 1, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, 0, 1000, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)],
-    "price": [Decimal("0"), Decimal("0.01"), Decimal("-0.01"), Decimal("9999999999999999.99"), Decimal("-9999999999999999.99"), Decimal("1E3")],
-    "atoms": [Decimal("0"), Decimal("0.000000001"), Decimal("-999999999.999999999")],
+    "moment": [
+        datetime(1001, 1, 1, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 30, 0, 1000, tzinfo=UTC),
+        datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+    ],
+    "price": [
+        Decimal(0),
+        Decimal("0.01"),
+        Decimal("-0.01"),
+        Decimal("9999999999999999.99"),
+        Decimal("-9999999999999999.99"),
+        Decimal("1E3"),
+    ],
+    "atoms": [Decimal(0), Decimal("0.000000001"), Decimal("-999999999.999999999")],
     "choice": ["yes", "no"],
     "colour": list(Colour),
 }
-NASTY |= {f"{name}_or_none": [*NASTY[name], None] for name in ("short", "words", "whole", "ratio", "flag", "day", "moment", "price", "colour")}
+NASTY |= {
+    f"{name}_or_none": [*NASTY[name], None] for name in ("short", "words", "whole", "ratio", "flag", "day", "moment", "price", "colour")
+}
 
 
 def new_id() -> str:
@@ -186,13 +205,33 @@ def secrets(store: SqlStore, id_: str) -> dict[str, str]:
         return dict(connection.execute(select(table.c.password, table.c.pin).where(table.c.id == id_)).one()._mapping)
 
 
-@contextmanager
-def counted(store: SqlStore) -> Iterator[list[str]]:
-    """The statements that the store sends meanwhile; many rows in one call are one statement."""
-    sent: list[str] = []
+def hold(stranger: Stranger, *rows: Row) -> None:
+    """Inserts rows and does not commit."""
+    for row in rows:
+        query(
+            stranger,
+            "INSERT INTO members (id, version, username, email, email_key, status, password, pin, created_at, updated_at)"
+            " VALUES (%s, 1, '', '', %s, '', '', '', now(), now())",
+            row.id,
+            MEMBERS.field("email").unique_key(row.state["email"]),
+        )
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
+
+def through(proxy: Proxy, url: str) -> Iterator[SqlStore]:
+    to = make_url(url).set(host="127.0.0.1", port=proxy.port, query={"ssl_disabled": "true"})
+    store = SqlStore(APP, emptied(Database(to.render_as_string(hide_password=False))))
+    yield store
+    store.close()
+
+
+@contextmanager
+def counted(store: SqlStore) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that the store sends meanwhile, with their values; many rows in one call are one statement."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append((statement, values))
 
     event.listen(store._database._writer, "before_cursor_execute", note)
     yield sent
@@ -212,29 +251,26 @@ class StoreContract:
 
     # a unit
 
-    @pytest.mark.parametrize("end", ["an error", "no commit"])
-    def test_nothing_of_a_failed_unit_remains(self, store: SqlStore, outbox: SqlOutbox, end: str) -> None:
+    @pytest.mark.parametrize("end", [ZeroDivisionError, None], ids=["an error", "no commit"])
+    def test_nothing_of_a_failed_unit_remains(self, store: SqlStore, outbox: SqlOutbox, end: type[Exception] | None) -> None:
         old, gone, new = member(), member(), member()
         saved(store, created(old, gone))
 
-        with pytest.raises(ZeroDivisionError), store.unit() as unit:  # noqa: PT012 - the error is the unit's end
-            writes = Writes([(gone.id, 2, LATER)], [changed(old, name="Bo")], [new], {new.id: SECRETS})
-            unit.save(MEMBERS, writes)
+        with suppress(ZeroDivisionError), store.unit() as unit:
+            unit.save(MEMBERS, Writes([(gone.id, 2, LATER)], [changed(old, name="Bo")], [new], {new.id: SECRETS}))
             unit.publish([(MEMBERS, record(old))], [receipt("key")])
-            if end == "an error":
-                unit.save(MEMBERS, created(old)) if False else 1 / 0
-            raise ZeroDivisionError
+            if end:
+                raise end
 
         assert loaded(store, old.id, gone.id, new.id) == {old.id: old, gone.id: gone}
         assert outbox.pending(10) == []
-        with store.unit() as unit:
-            assert unit.receipts(["key"]) == {}
-            assert unit.load(MEMBERS, [gone.id]).deleted == frozenset()
+        assert store.look(MEMBERS, {}, ["key"]) == (set(), {})
+        saved(store, created(new))
         assert not store.settle(unit.doubt)
 
     def test_a_statement_that_fails_takes_the_whole_unit_with_it(self, store: SqlStore, outbox: SqlOutbox) -> None:
         first, second = member("ana@x.de"), member("ana@x.de")
-        with pytest.raises(Taken), store.unit() as unit:  # noqa: PT012
+        with pytest.raises(Taken), store.unit() as unit:
             unit.publish([(MEMBERS, record(first))], [receipt("key")])
             unit.save(MEMBERS, created(first))
             unit.save(MEMBERS, created(second))
@@ -279,7 +315,7 @@ class StoreContract:
 
     # unique values
 
-    @pytest.mark.parametrize("same", ["ana@x.de", "ANA@X.DE", "Ａna@x.de", "ａｎａ@x.de", " ana@x.de"])
+    @pytest.mark.parametrize("same", ["ana@x.de", "ANA@X.DE", "\uff21na@x.de", "\uff41\uff4e\uff41@x.de", " ana@x.de"])
     def test_a_unique_value_is_taken_in_every_form(self, store: SqlStore, same: str) -> None:
         saved(store, created(member("ana@x.de")))
         with pytest.raises(Taken) as error:
@@ -292,22 +328,21 @@ class StoreContract:
         with pytest.raises(Taken):
             saved(store, created(member(other)))
 
-    def test_taken_names_the_field(self, store: SqlStore) -> None:
-        saved(store, created(member("email_key", mail="mail_key")))
-        for field, rival in (("email", member("email_key")), ("mail", member(mail="mail_key"))):
-            for writes in (created(rival), Writes(updates=[rival])):
-                victim = member(id_=rival.id)
-                if writes.updates:
-                    saved(store, created(victim))
-                with pytest.raises(Taken) as error:
-                    saved(store, writes)
-                assert error.value.field == field
+    @pytest.mark.parametrize("how", ["insert", "update"])
+    @pytest.mark.parametrize(("field", "rival"), [("email", {"email": "mail_key"}), ("mail", {"mail": "email_key"})])
+    def test_taken_names_the_field(self, store: SqlStore, field: str, rival: dict[str, Any], how: str) -> None:
+        """Though the message of the engine holds the value, which may look like the other field's index."""
+        victim, thief = member("mail_key", mail="email_key"), member()
+        saved(store, created(victim, thief) if how == "update" else created(victim))
+        with pytest.raises(Taken) as error:
+            saved(store, Writes(updates=[changed(thief, **rival)]) if how == "update" else created(changed(thief, **rival)))
+        assert error.value.field == field
 
     def test_taken_names_no_field_for_an_id(self, store: SqlStore) -> None:
         row = member()
         saved(store, created(row))
         with pytest.raises(Taken) as error:
-            saved(store, created(member(id_=row.id, name="email_key")))
+            saved(store, created(member("new@x.de", id_=row.id, name="email_key")))
         assert error.value.field == ""
 
     def test_no_value_is_not_a_value_that_can_be_taken(self, store: SqlStore) -> None:
@@ -357,16 +392,12 @@ class StoreContract:
             assert unit.receipts([]) == {}
 
     def test_a_second_receipt_of_a_key_is_taken(self, store: SqlStore) -> None:
-        for expected in (None, Taken):
-            try:
-                with store.unit() as unit:
-                    unit.publish([], [receipt("key")])
-                    unit.commit()
-            except Taken as error:
-                assert expected is Taken
-                assert error.field == ""
-            else:
-                assert expected is None
+        with store.unit() as unit:
+            unit.publish([], [receipt("key")])
+            unit.commit()
+        with pytest.raises(Taken) as error, store.unit() as unit:
+            unit.publish([], [receipt("key")])
+        assert error.value.field == ""
 
     def test_records_come_back_as_they_were(self, store: SqlStore, outbox: SqlOutbox) -> None:
         given = [
@@ -432,7 +463,6 @@ class StoreContract:
     @pytest.mark.parametrize("letters", [1, 2_000], ids=["small", "more than a MiB"])
     def test_a_thousand_of_everything_in_one_unit(self, store: SqlStore, outbox: SqlOutbox, letters: int) -> None:
         old, gone, new = ([member(name="ä" * (200 + letters)) for _ in range(1000)] for _ in range(3))
-        began = time.perf_counter()
         saved(store, created(*old, *gone))
         updates = [changed(row, name="ö" * letters) for row in old]
         with store.unit() as unit:
@@ -440,14 +470,12 @@ class StoreContract:
             unit.save(MEMBERS, writes)
             unit.publish([(MEMBERS, record(row, value=b"x" * letters)) for row in new], [receipt(row.id, b"x" * letters) for row in new])
             unit.commit()
-        print(f"7,000 rows of {letters} letters: {7000 / (time.perf_counter() - began):,.0f} rows/s")
 
         assert loaded(store, *(row.id for row in old + gone + new)) == {row.id: row for row in updates + new}
         assert [found.key for _, _, found in outbox.pending(2000)] == [row.id for row in new]
 
     def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(self, store: SqlStore) -> None:
         numbers = {kind: {self._statements(store, kind, size) for size in (1, 10, 256)} for kind in ("inserts", "updates", "everything")}
-        print(numbers)
         assert numbers == {"inserts": {5}, "updates": {6}, "everything": {12}}
 
     def _statements(self, store: SqlStore, kind: str, size: int) -> int:
@@ -539,42 +567,28 @@ class StoreContract:
 
     # errors
 
+    @pytest.mark.parametrize("how", ["insert", "update"])
     @pytest.mark.parametrize(
         ("field", "value"),
-        [
-            ("whole", 10**22),
-            ("whole", "Geheim"),
-            ("short", "Geheim\ud800"),
-            ("short", {"Geheim": 1}),
-            ("day", "Geheim"),
-            ("moment", "Geheim"),
-            ("ratio", "Geheim"),
-            ("flag", "Geheim"),
-            ("short", None),
-        ],
+        [("whole", 10**22), ("short", "Geheim\ud800"), ("short", "Geheim" * 100), ("short", None), ("day", "Geheim"), ("moment", "Geheim")],
     )
-    @pytest.mark.parametrize("how", ["insert", "update"])
-    def test_what_cannot_be_stored_is_rejected(self, store: SqlStore, field: str, value: Any, how: str) -> None:
+    def test_what_cannot_be_stored_is_rejected_without_its_value(self, store: SqlStore, field: str, value: Any, how: str) -> None:
         good = sample(0)
         bad = Row(good.id, 1, {**good.state, field: value}, THEN, LATER)
         if how == "update":
             saved(store, created(good), SAMPLES)
-        try:
-            saved(store, Writes(updates=[bad]) if how == "update" else created(bad), SAMPLES)
-        except EngineError as error:
-            assert isinstance(error, Rejected)
-            assert "Geheim" not in str(error)
-        else:
-            assert store._database.dialect.name == "sqlite"  # which stores any value in a column of any type
+        if store._database.mysql or value in (None, 10**22, "Geheim\ud800"):  # SQLite takes a text of any length in any column
+            with pytest.raises(Rejected) as error:
+                saved(store, Writes(updates=[bad]) if how == "update" else created(bad), SAMPLES)
+            assert "Geheim" not in str(error.value)
+            assert loaded(store, good.id, resource=SAMPLES) == ({good.id: good} if how == "update" else {})
 
-    def test_errors_tell_no_values(self, store: SqlStore) -> None:
+    def test_taken_does_not_tell_the_value(self, store: SqlStore) -> None:
         row = member("geheim@x.de")
         saved(store, created(row))
-        for writes in (created(member("geheim@x.de")), created(row), Writes(updates=[changed(member(), name=None, email="geheim@x.de")])):
-            with pytest.raises(Rejected) as error:
+        for writes in (created(member("geheim@x.de")), created(member(id_=row.id))):
+            with pytest.raises(Taken) as error:
                 saved(store, writes)
-            if writes.updates:
-                continue
             assert "geheim" not in str(error.value)
             assert row.id not in str(error.value)
 
@@ -585,16 +599,3 @@ class StoreContract:
             saved(store, created(row))
         saved(store, created(member()))
         assert store.count(MEMBERS) == 2
-
-
-def unit_row(store: SqlStore, when: datetime) -> str:
-    """The id that a unit of that moment would have."""
-    stamp = int(when.timestamp() * 1000)
-    return f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}-7abc-8def-0123456789ab"
-
-
-def old_receipt(when: datetime) -> str:
-    return timestamp(when)
-
-
-__all__ = ["Unit"]

@@ -23,6 +23,10 @@ def body(**members: object) -> bytes:
     return orjson.dumps({**whole, **members})
 
 
+def without(name: str) -> bytes:
+    return orjson.dumps({key: value for key, value in orjson.loads(body()).items() if key != name})
+
+
 def strangers(resource: str) -> dict[str, Message]:
     """Messages that are not ours, by the reason that is expected."""
     return {
@@ -33,7 +37,7 @@ def strangers(resource: str) -> dict[str, Message]:
         "a null value goes with": record(None, resource=resource),
         "the field 'age' is not declared": record(body(age=3), resource=resource),
         "the field name does not hold string": record(body(name=["Ana"]), resource=resource),
-        "the field email is missing": record(orjson.dumps({k: v for k, v in orjson.loads(body()).items() if k != "email"}), resource=resource),
+        "the field email is missing": record(without("email"), resource=resource),
         "id and version in the value": record(body(version=2), resource=resource),
         "is not of": record(body(), resource="others"),
     }

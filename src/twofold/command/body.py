@@ -20,7 +20,9 @@ Error = dict[str, Any]
 def creation(resource: Declaration, body: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """The public state and the secrets of a new resource. Raises Problem 422."""
     errors = _guarded(resource, body)
-    instance = _validated(resource, resource.cls, body, errors)
+    for field in resource.secrets:
+        errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
+    instance = _validated(resource.cls, body, errors)
     secrets = {field.name: _secret(resource, field.name, getattr(instance, field.name).get_secret_value()) for field in resource.secrets}
     return resource.encode(instance), secrets
 
@@ -31,26 +33,28 @@ def members(resource: Declaration, body: Any, *, patch: bool) -> dict[str, Any]:
     for field in resource.secrets:
         if field.name in _names(body):
             path = f"PUT /{resource.name}/{{id}}/{field.name}"
-            errors.append({"pointer": f"/{field.name}", "detail": f"A secret is changed by {path}.", "code": "secret"})
+            errors.append(_error(f"/{field.name}", f"A secret is changed by {path}.", "secret"))
     checked = {name: value for name, value in body.items() if name not in _pointed(errors)} if isinstance(body, dict) else body
     optional = checked
     if patch and isinstance(checked, dict):
         errors += _required(resource, checked)
-        optional = {name: value for name, value in checked.items() if value is not None}
-    _validated(resource, resource.state, optional, errors, ignore="missing" if patch else "")
+        public = {field.name for field in resource.public}
+        optional = {name: value for name, value in checked.items() if value is not None or name not in public}
+    _validated(resource.state, optional, errors, ignore="missing" if patch else "")
     return dict(checked)
 
 
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
-    errors = [_error(_escaped(key), "Unknown member.", "extra_forbidden") for key in _names(body) - {name}]
+    errors = [_error(_escaped(key), "Unknown member.", "extra_forbidden") for key in sorted(_names(body) - {name})]
     if not isinstance(body, dict) or name not in body:
-        errors.append(_error(name, "This member is missing.", "missing"))
+        errors.append(_error(f"/{name}", "This member is missing.", "missing"))
     else:
         try:
             _adapter(resource.cls, name).validate_json(orjson.dumps(body[name]), strict=True)
         except ValidationError as error:
-            errors += [{**each, "pointer": f"/{name}"} for each in _errors(None, error)]
+            errors += [{**each, "pointer": f"/{name}"} for each in _errors(error)]
+        errors += _weakness(resource, name, body[name])
     if errors:
         raise Problem(422, "validation-failed", f"The body should be an object with the one member {name}.", errors=errors)
     return {name: _secret(resource, name, body[name])}
@@ -61,14 +65,14 @@ def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
     try:
         model = spec.arguments.__pydantic_validator__.validate_json(orjson.dumps(body), strict=True)
     except ValidationError as error:
-        raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(None, error)) from None
+        raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
     public = model.model_dump(mode="json", exclude=set(spec.secret_arguments))
     return model, orjson.dumps(public).decode() if public else None
 
 
-def invalid(resource: Declaration, error: ValidationError) -> Problem:
+def invalid(error: ValidationError) -> Problem:
     """422 for a state that does not fit the declaration."""
-    return Problem(422, "validation-failed", "The resource does not fit its declaration.", errors=_errors(resource, error))
+    return Problem(422, "validation-failed", "The resource does not fit its declaration.", errors=_errors(error))
 
 
 @cache
@@ -78,61 +82,70 @@ def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
 
 
-def _validated(resource: Declaration, model: type[BaseModel], body: Any, errors: list[Error], ignore: str = "") -> Any:
+def _validated(model: type[BaseModel], body: Any, errors: list[Error], ignore: str = "") -> Any:
     instance = None
     try:
         instance = model.__pydantic_validator__.validate_json(orjson.dumps(body), strict=True)
     except ValidationError as error:
         known = _pointed(errors)
-        errors += [each for each in _errors(resource, error, ignore) if each["pointer"].lstrip("/") not in known]
+        errors += [each for each in _errors(error, ignore) if each["pointer"].removeprefix("/") not in known]
     if errors:
         raise Problem(422, "validation-failed", "The body does not fit the declaration.", errors=errors)
     return instance
 
 
-def _errors(resource: Declaration | None, error: ValidationError, ignore: str = "") -> list[Error]:
+def _errors(error: ValidationError, ignore: str = "") -> list[Error]:
     """Pydantic's findings without the input, the address of its site, or what a validator of addresses quotes."""
-    emails = {field.name for field in resource.fields if field.email} if resource else set()
     found = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         if each["type"] == ignore:
             continue
-        mail = each["type"] == "value_error" and each["loc"] and each["loc"][0] in emails
+        mail = each["msg"].startswith("value is not a valid email address")
         detail = "This is not a valid e-mail address." if mail else f"{each['msg']}."
-        found.append(_error("/".join(_escaped(part) for part in each["loc"]), detail, each["type"]))
+        found.append(_error("".join(_escaped(part) for part in each["loc"]), detail, each["type"]))
     return found
 
 
 def _error(pointer: str, detail: str, code: str) -> Error:
-    return {"pointer": f"/{pointer}" if pointer else "", "detail": detail, "code": code}
+    return {"pointer": pointer, "detail": detail, "code": code}
 
 
 def _escaped(part: Any) -> str:
-    """A JSON Pointer's token (RFC 6901), cut, since an unknown member's name is the client's own text."""
-    return str(part)[:64].replace("~", "~0").replace("/", "~1")
+    """A step of a JSON Pointer (RFC 6901), cut, since an unknown member's name is the client's own text."""
+    return "/" + str(part)[:64].replace("~", "~0").replace("/", "~1")
 
 
 def _guarded(resource: Declaration, body: Any) -> list[Error]:
     given = _names(body)
-    return [_error(field.name, "This field is changed by commands only.", "guarded") for field in resource.guarded if field.name in given]
+    return [
+        _error(f"/{field.name}", "This field is changed by commands only.", "guarded") for field in resource.guarded if field.name in given
+    ]
 
 
 def _required(resource: Declaration, patch: Mapping[str, Any]) -> list[Error]:
     """A null removes a member (RFC 7396), which a member that must be there does not allow."""
     needed = {field.name for field in resource.public if field.required and not field.nullable}
-    return [_error(name, "This member cannot be removed.", "required") for name, value in patch.items() if value is None and name in needed]
+    return [
+        _error(f"/{name}", "This member cannot be removed.", "required")
+        for name, value in patch.items()
+        if value is None and name in needed
+    ]
+
+
+def _weakness(resource: Declaration, name: str, value: Any) -> list[Error]:
+    """What Pydantic's rules for a secret do not say."""
+    if not isinstance(value, str):
+        return []
+    if len(value.encode()) > MAX_SECRET_BYTES:
+        return [_error(f"/{name}", f"At most {MAX_SECRET_BYTES} bytes.", "too_long")]
+    if resource.field(name).hashed and is_common(value):
+        return [_error(f"/{name}", "This password is among the most common ones. Choose another.", "password_common")]
+    return []
 
 
 def _secret(resource: Declaration, name: str, value: str) -> str:
-    if len(value.encode()) > MAX_SECRET_BYTES:
-        detail = f"At most {MAX_SECRET_BYTES} bytes."
-        raise Problem(422, "validation-failed", "The body does not fit.", errors=[_error(name, detail, "too_long")])
-    if resource.field(name).secret != "password":
-        return value
-    if is_common(value):
-        detail = "This password is among the most common ones. Choose another."
-        raise Problem(422, "validation-failed", "The body does not fit.", errors=[_error(name, detail, "password_common")])
-    return normalised(value)
+    """The form in which a secret is stored or hashed."""
+    return normalised(value) if resource.field(name).hashed else value
 
 
 def _names(body: Any) -> set[str]:
@@ -140,4 +153,4 @@ def _names(body: Any) -> set[str]:
 
 
 def _pointed(errors: list[Error]) -> set[str]:
-    return {each["pointer"].lstrip("/") for each in errors}
+    return {each["pointer"].removeprefix("/") for each in errors}

@@ -124,9 +124,9 @@ def _create(ledger: Ledger, command: Command, row: Row | None) -> Reply:
     if row is not None:
         raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
     state = _called(command, command.resource.state.model_construct(**_python(command.resource, command.body)), None)
-    ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
     new = Row(command.id, 1, state, command.now, command.now)
     body = _store(ledger, command, None, new, "created")
+    ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
     return Reply(201, {**_headers(command, 1), "Location": f"/{command.resource.name}/{command.id}"}, body)
 
 
@@ -167,7 +167,7 @@ def _merged(command: Command, row: Row) -> BaseModel:
     try:
         return resource.state.model_validate_json(orjson.dumps(members), strict=True)
     except ValidationError as error:
-        raise invalid(resource, error) from None
+        raise invalid(error) from None
 
 
 def _called(command: Command, instance: Any, new: Any) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _refusable(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Refused as refused:
-        raise Problem(409, refused.code, refused.detail) from None
+        raise Problem(409, refused.code, refused.detail, type="/problems/refused") from None
 
 
 def _validated(command: Command, result: Any) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _validated(command: Command, result: Any) -> dict[str, Any]:
     try:
         return resource.encode(resource.state.__pydantic_validator__.validate_python(values))
     except ValidationError as error:
-        raise invalid(resource, error) from None
+        raise invalid(error) from None
 
 
 def _instance(resource: Declaration, state: Mapping[str, Any]) -> Any:
@@ -222,7 +222,10 @@ def _instance(resource: Declaration, state: Mapping[str, Any]) -> Any:
 
 def _python(resource: Declaration, state: Mapping[str, Any]) -> dict[str, Any]:
     """State as Python values, without validation: what is stored was valid when it was written."""
-    return {**{field.name: field.decode(state[field.name]) for field in resource.public}, **{field.name: None for field in resource.secrets}}
+    return {
+        **{field.name: field.decode(state[field.name]) for field in resource.public},
+        **{field.name: None for field in resource.secrets},
+    }
 
 
 def _context(command: Command) -> Context:

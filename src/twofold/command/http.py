@@ -22,15 +22,17 @@ from twofold.command.decide import ANY, Command, replay, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
 from twofold.command.writer import Writer
-from twofold.errors import Problem, Unavailable
+from twofold.errors import EngineError, Problem
 from twofold.fields import timestamp
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.web import Health, answer, read_json, service
 from twofold.store.port import Receipt, WriteStore
 
-_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_TAGS = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
 _KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -77,7 +79,7 @@ class CommandService:
     def _replace(self, resource: Declaration) -> Endpoint:
         async def replace(request: Request) -> Response:
             id_, match = _id(request), _if_match(request)
-            if request.headers.get("if-none-match") == "*":
+            if request.headers.get("if-none-match") == "*" and "create" in resource.free:
                 body = await read_json(request)
                 state, secrets = bodies.creation(resource, body)
                 return await self._new(request, resource, id_, body, state, secrets, match=ANY)
@@ -107,9 +109,9 @@ class CommandService:
     def _secret(self, resource: Declaration, name: str) -> Endpoint:
         async def secret(request: Request) -> Response:
             body = await read_json(request)
-            secrets = await self._hashed(resource, bodies.secret(resource, name, body))
-            command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None}, secrets=secrets)
-            return await self._submit(request, command)
+            given = bodies.secret(resource, name, body)
+            command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None})
+            return await self._submit(request, command, await self._hashed(resource, given))
 
         return secret
 
@@ -136,7 +138,7 @@ class CommandService:
     ) -> Response:
         public = {key: value for key, value in body.items() if key not in secrets}
         command = _command(request, resource, "create", id_, match, public, body=state)
-        if any(field.secret == "password" for field in resource.secrets):
+        if any(field.hashed for field in resource.secrets):
             if receipt := await self._refused_early(resource, command):
                 return _reply(receipt.reply if command.receipt is None else replay(receipt, command.receipt[1]))
             secrets = await self._hashed(resource, secrets)
@@ -148,16 +150,17 @@ class CommandService:
         keys = [command.receipt[0]] if command.receipt else []
         try:
             found, receipts = await asyncio.to_thread(self._store.look, resource, values, keys)
-        except Unavailable:
-            raise Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.") from None
-        if not receipts and found:
-            raise taken(sorted(found)[0])
+        except EngineError:
+            detail = "The write store cannot be reached. Nothing was done."
+            raise Problem(503, "write-store-unavailable", detail, headers={"Retry-After": "1"}) from None
+        if not receipts and found and command.match is None:  # under a given id, the value may be that id's own
+            raise taken(min(found))
         return next(iter(receipts.values()), None)
 
     async def _hashed(self, resource: Declaration, secrets: dict[str, str]) -> dict[str, str]:
         hashed = dict(secrets)
         for field in resource.secrets:
-            if field.name in secrets and field.secret == "password":
+            if field.name in secrets and field.hashed:
                 hashed[field.name] = await asyncio.wrap_future(self._hashes.submit(secrets[field.name]))
         return hashed
 
@@ -207,16 +210,15 @@ def _id(request: Request) -> str:
 
 def _if_match(request: Request) -> frozenset[int] | None:
     """The versions that If-Match names. What follows a dot is the query service's and not compared; weak tags match nothing."""
-    given = request.headers.get("if-match")
-    if given is None:
+    given = ",".join(request.headers.getlist("if-match"))
+    if "if-match" not in request.headers:
         return None
     if given.strip() == "*":
         return ANY
-    tags = [_ENTITY_TAG.fullmatch(tag.strip()) for tag in given.split(",")]
-    if not all(tags):
+    if not _TAGS.fullmatch(given.strip()):
         raise Problem(400, "malformed-header", 'If-Match should be *, or versions in quotes: If-Match: "7"')
-    strong = [tag.group(2).split(".")[0] for tag in tags if tag and not tag.group(1)]
-    return frozenset(int(version) for version in strong if version.isdecimal())
+    strong = [tag.split(".")[0] for weak, tag in _TAG.findall(given) if not weak]
+    return frozenset(int(version) for version in strong if _VERSION.fullmatch(version))
 
 
 def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
@@ -227,5 +229,5 @@ def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
     match = _KEY.fullmatch(given[0].strip()) if len(given) == 1 else None
     if match is None:
         raise Problem(400, "malformed-header", "Idempotency-Key should be one string of 1 to 255 printable ASCII characters.")
-    asked = [request.method, request.url.path, request.headers.get("if-match"), public]
+    asked = [request.method, request.url.path, ",".join(request.headers.getlist("if-match")) or None, public]
     return match.group(1) or match.group(2), hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

@@ -8,9 +8,17 @@ from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, representation
 
 IDEMPOTENCY = parameter(
-    "Idempotency-Key", "header", {"type": "string", "minLength": 1, "maxLength": 255}, "Repeat a request safely: the answer is kept for 24 hours."
+    "Idempotency-Key",
+    "header",
+    {"type": "string", "pattern": r'^("[ !#-~]{1,255}"|[!#-~]{1,255})$'},
+    "Repeat a request safely: the answer is kept for 24 hours.",
 )
-IF_MATCH = parameter("If-Match", "header", {"type": "string"}, 'The version that the command is meant for, `"7"`, or `*`.')
+IF_MATCH = parameter(
+    "If-Match",
+    "header",
+    {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'},
+    'The version that the command is meant for, `"7"`, or `*`.',
+)
 IF_NONE_MATCH = parameter("If-None-Match", "header", {"type": "string", "enum": ["*"]}, "Create, and only create.")
 _HEADERS = {
     "ETag": {"schema": {"type": "string"}, "description": "The version, in quotes."},
@@ -28,7 +36,9 @@ def describe(app: App) -> Json:
         schemas[f"New{name}"] = _input(resource, schemas, creating=True)
         schemas[f"{name}Members"] = _input(resource, schemas, creating=False)
         _resource(resource, name, paths, schemas)
-    return document("twofold command service", "Commands are durable when they are answered. Errors are problem+json (RFC 9457).", paths, schemas)
+    return document(
+        "twofold command service", "Commands are durable when they are answered. Errors are problem+json (RFC 9457).", paths, schemas
+    )
 
 
 def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> None:
@@ -37,7 +47,7 @@ def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> N
         "create": (every, "post", _operation(resource, "create", f"New{name}", 201, [IDEMPOTENCY], 409)),
         "replace": (one, "put", _replace(resource, name)),
         "patch": (one, "patch", _operation(resource, "patch", f"{name}Members", 200, [ID, IDEMPOTENCY, IF_MATCH], 404, 409, 410, 412)),
-        "delete": (one, "delete", _operation(resource, "delete", None, 204, [ID, IDEMPOTENCY, IF_MATCH], 404, 412)),
+        "delete": (one, "delete", _operation(resource, "delete", None, 204, [ID, IDEMPOTENCY, IF_MATCH], 404, 409, 412)),
     }
     for path, method, operation in (free[command] for command in FREE if command in resource.free):
         paths.setdefault(path, {})[method] = operation
@@ -51,14 +61,17 @@ def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> N
         if spec.name not in FREE:
             schemas[f"{name}_{spec.name}"] = _arguments(spec, schemas)
             operation = _operation(resource, spec.name, f"{name}_{spec.name}", 200, [ID, IDEMPOTENCY, IF_MATCH], 404, 409, 410, 412)
+            operation["requestBody"]["required"] = bool(schemas[f"{name}_{spec.name}"].get("required"))
             paths.setdefault(f"{one}/{spec.name}", {})["post"] = operation
 
 
 def _replace(resource: Declaration, name: str) -> Json:
-    operation = _operation(resource, "replace", f"{name}Members", 200, [ID, IDEMPOTENCY, IF_MATCH, IF_NONE_MATCH], 404, 409, 410, 412, 428)
-    operation["responses"]["201"] = {**operation["responses"]["200"], "description": "Created under the id."}
-    either = {"anyOf": [reference(f"{name}Members"), reference(f"New{name}")]}
-    operation["requestBody"]["content"] = content("application/json", either)
+    operation = _operation(resource, "replace", f"{name}Members", 200, [ID, IDEMPOTENCY, IF_MATCH], 404, 409, 410, 412, 428)
+    if "create" in resource.free:
+        operation["parameters"].append(IF_NONE_MATCH)
+        operation["responses"]["201"] = {**operation["responses"]["200"], "description": "Created under the id."}
+        either = {"anyOf": [reference(f"{name}Members"), reference(f"New{name}")]}
+        operation["requestBody"]["content"] = content("application/json", either)
     return operation
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import structlog
 
 from twofold.command.decide import Command, Ledger, decide, taken
-from twofold.errors import Contended, OutcomeUnknown, Problem, Rejected, Taken, Unavailable
+from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken, Unavailable
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
 from twofold.runtime.retry import Backoff
 from twofold.store.port import Doubt, Reply, Unit, WriteStore
+from twofold.telemetry import stack
 
 log: Any = structlog.get_logger()
 Answer = Reply | BaseException | Later
@@ -47,31 +48,43 @@ class Writer:
         self._committed()
         return answers
 
-    def _run(self, commands: Sequence[Command]) -> list[Answer]:
-        """A permanent error runs the batch once more (a look-up may see a race's winner now), then its commands one by one."""
-        second, reconnected = False, False
-        deadline, backoff = time.monotonic() + LONGEST_WAIT, Backoff(0.01, 0.2)
+    def _run(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:
+        """A permanent error runs the batch once more (a look-up may see a race's winner now), then its commands one by one.
+
+        So does a lock that is not to be had in time: it stops the command that needs it, and no other.
+        """
+        rejected, reconnected = False, False
+        deadline, backoff = time.monotonic() + patience, Backoff(0.01, 0.2)
         while True:
             try:
                 return self._unit(commands)
+            except _Lost as lost:
+                return [lost.problem] * len(commands)
             except Contended:
                 if time.monotonic() > deadline:
-                    return [_busy()] * len(commands)
+                    return self._singly(commands, 0) if len(commands) > 1 else [_busy()]
                 time.sleep(backoff.next())
             except Rejected as error:
-                if second and len(commands) == 1:
-                    return [_refusal(error)]
-                if second:
-                    return [self._run([command])[0] for command in commands]
-                second = True
-            except Unavailable as error:
+                if rejected:
+                    return self._singly(commands) if len(commands) > 1 else [_refusal(error)]
+                rejected = True
+            except (Unavailable, Outdated) as error:
                 if reconnected:  # the first failure may be a pooled connection that the server had ended
                     log.warning("write store unavailable", reason=str(error))
                     return [_unavailable()] * len(commands)
                 reconnected = True
 
-    def _unit(self, commands: Sequence[Command]) -> list[Answer]:
+    def _singly(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:
+        """One by one. Two that find locks tell that all would, and each costs its time."""
         answers: list[Answer] = []
+        locked = 0
+        for command in commands:
+            answer = _busy() if locked > 1 else self._run([command], patience)[0]
+            locked += isinstance(answer, Problem) and answer.code == "row-locked"
+            answers.append(answer)
+        return answers
+
+    def _unit(self, commands: Sequence[Command]) -> list[Answer]:
         try:
             with self._store.unit() as unit:
                 doubt = unit.doubt
@@ -82,20 +95,19 @@ class Writer:
         except OutcomeUnknown:
             if not self._settled(doubt):
                 raise Contended("the unit was rolled back") from None
-        except _Lost as lost:
-            return [lost.problem] * len(commands)
         return answers
 
     def _settled(self, doubt: Doubt) -> bool:
         try:
             done = self._store.settle(doubt)
-        except (Unavailable, Contended):
+        except EngineError as error:
+            log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="unknown", reason=str(error))
             raise _Lost from None
         log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
         return done
 
 
-class _Lost(Exception):  # noqa: N818
+class _Lost(Exception):
     """The outcome of a commit could not be found out."""
 
     problem = Problem(
@@ -143,12 +155,14 @@ def _answered(ledger: Ledger, command: Command) -> Answer:
     except Problem as problem:
         return problem
     except Exception as error:  # noqa: BLE001 - a command of the app is broken; its neighbours are not
-        log.error("command failed", resource=command.resource.name, command=command.name, error=type(error).__name__, exc_info=True)
+        log.error(  # noqa: TRY400 - a traceback holds values
+            "command failed", resource=command.resource.name, command=command.name, error=type(error).__name__, stack=stack(error)
+        )
         return Problem(500, "command-broken", "The command failed for a reason that is not the request's.")
 
 
 def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
-    if not ledger.records:
+    if not ledger.records and not ledger.new_receipts:
         return
     for resource in _resources(commands):
         unit.save(resource, ledger.writes(resource))

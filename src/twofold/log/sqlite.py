@@ -105,7 +105,7 @@ class SqliteLog:
             raise _missing(topic)
         return [Position(partition, end if begin is None else begin, committed, end) for partition, begin, committed, end in rows]
 
-    def strangers(self, group: str) -> list[str]:  # noqa: ARG002 - nobody else opens the file
+    def strangers(self, group: str) -> list[str]:  # nobody else opens the file
         return []
 
     def check(self) -> str:

@@ -35,8 +35,7 @@ def document(resource: Declaration, record: Record) -> bytes:
     for field in fields:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")
-    if len(value) == len(fields) + len(SYSTEM) and not any(field.kind == "decimal" for field in fields):
-        assert record.value is not None
+    if record.value and len(value) == len(fields) + len(SYSTEM) and not any(field.kind == "decimal" for field in fields):
         return record.value
     system = {name: value[name] for name in SYSTEM}
     return orjson.dumps({**system, **{field.name: field.scale(value.get(field.name, _default(field, value))) for field in fields}})
@@ -79,10 +78,12 @@ def _is(field: Field, value: Any) -> bool:
     if field.kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool)
     if field.kind == "decimal":
-        return isinstance(value, str) and _is_decimal(value)
+        return isinstance(value, str) and _is_decimal(field, value)
     return isinstance(value, str)
 
 
-def _is_decimal(value: str) -> bool:
-    digits = value.removeprefix("-").replace(".", "", 1)
-    return digits.isascii() and digits.isdigit() and len(digits) <= 18
+def _is_decimal(field: Field, value: str) -> bool:
+    """Whether the index can hold it as it is: scaled to 64 bits, and no digit lost."""
+    whole, _, places = value.removeprefix("-").partition(".")
+    digits = whole + places.rstrip("0")
+    return digits.isascii() and digits.isdigit() and len(whole) + field.places <= 18 and len(places.rstrip("0")) <= field.places

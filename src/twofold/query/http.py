@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from twofold.errors import EngineError, Problem
+from twofold.errors import EngineError, Problem, Rejected
 from twofold.index.port import Page, ReadStore, Search
 from twofold.query import language
 from twofold.query.openapi import describe
@@ -49,7 +49,7 @@ class QueryService:
             if document is None:
                 raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.")
             tag = f'"{document["version"]}.{resource.digest}"'
-            if _matches(request.headers.get("if-none-match"), tag):
+            if _matches(",".join(request.headers.getlist("if-none-match")), tag):
                 return answer(304, headers={**CACHE, "ETag": tag})
             return answer(200, orjson.dumps(representation(resource, document)), {**CACHE, "ETag": tag})
 
@@ -67,7 +67,7 @@ class QueryService:
                 "limit": asked.limit,
                 "next_cursor": cursor,
             }
-            link = {"Link": f"<{_url(resource, parameters, cursor)}>; rel=\"next\""} if cursor else {}
+            link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
             return answer(200, orjson.dumps(body), {**CACHE, **link})
 
         return search
@@ -83,14 +83,16 @@ def representation(resource: Declaration, document: Mapping[str, Any]) -> dict[s
 async def _read(future: Future[T]) -> T:
     try:
         return await asyncio.wrap_future(future)
+    except Rejected:
+        raise Problem(
+            400, "invalid-parameter", "The read store does not take this query. A cursor should be one that this service gave."
+        ) from None
     except EngineError:
         raise Problem(503, "read-store-unavailable", "The read store cannot answer now.", headers={"Retry-After": "1"}) from None
 
 
-def _matches(given: str | None, tag: str) -> bool:
+def _matches(given: str, tag: str) -> bool:
     """If-None-Match compares weakly (RFC 9110, section 13.1.2)."""
-    if given is None:
-        return False
     return given.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in given.split(",")]
 
 

@@ -11,6 +11,7 @@ import hashlib
 import math
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -64,7 +65,9 @@ def _after(given: str | None, search: Search, errors: list[dict[str, str]]) -> t
     if given is None or errors:
         return None
     try:
-        mark, *values = orjson.loads(base64.urlsafe_b64decode(given.encode() + b"=" * (-len(given) % 4))) if len(given) <= MAX_CURSOR else [""]
+        mark, *values = (
+            orjson.loads(base64.urlsafe_b64decode(given.encode() + b"=" * (-len(given) % 4))) if len(given) <= MAX_CURSOR else [""]
+        )
     except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError, TypeError, ValueError):
         mark, values = "", []
     length = len(search.sort) + (not any(sort.field == "id" for sort in search.sort))
@@ -133,8 +136,7 @@ def _filters(
             found.setdefault(name, []).append(value_of(filterable[name], text))
         except ValueError as reason:
             errors.append(_error(name, f"{reason}"))
-    if any(len(values) > MAX_VALUES for values in found.values()):
-        errors.append(_error(next(iter(found)), f"At most {MAX_VALUES} values of one field."))
+    errors += [_error(name, f"At most {MAX_VALUES} values.") for name, values in found.items() if len(values) > MAX_VALUES]
     return tuple((name, tuple(values)) for name, values in sorted(found.items()))
 
 
@@ -177,15 +179,13 @@ def _float(_: Field, text: str) -> float:
 
 
 def _decimal(field: Field, text: str) -> int:
-    value = Decimal(text) if len(text) <= 40 else Decimal("NaN")
-    return int(field.scale(str(field.checked(value) if not field.many else value)))
+    one = replace(field, many=False)
+    value = one.checked(Decimal(text) if len(text) <= 40 else Decimal("NaN"))
+    return int(one.scale(one.encode(value)))
 
 
-def _datetime(_: Field, text: str) -> str:
-    value = datetime.fromisoformat(text.replace(" ", "+"))
-    if value.tzinfo is None:
-        raise ValueError
-    return timestamp(value)
+def _datetime(field: Field, text: str) -> str:
+    return timestamp(replace(field, many=False).checked(datetime.fromisoformat(text.replace(" ", "+"))))
 
 
 _READ: dict[str, Any] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twofold.fields import Field
-from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
+from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES
 from twofold.resource import App, Declaration
 from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, representation, schema
 
@@ -34,11 +36,22 @@ def _page(name: str) -> Json:
 
 def _search(resource: Declaration, name: str) -> Json:
     texts = ", ".join(field.name for field in resource.public if field.text) or "no field"
-    sortable = ", ".join(["id", "created_at", "updated_at", "version", *(field.name for field in resource.public if field.sortable)])
+    sortable = ["id", "created_at", "updated_at", "version", *(field.name for field in resource.public if field.sortable)]
+    one = f"-?({'|'.join(sortable)})"
     parameters = [
-        parameter("q", "query", {"type": "string", "maxLength": MAX_QUERY}, f"Words that all occur in {texts}; the last one may be the beginning of a word."),
+        parameter(
+            "q",
+            "query",
+            {"type": "string", "maxLength": MAX_QUERY},
+            f"Words that all occur in {texts}; the last one may be the beginning of a word.",
+        ),
         *(_filter(field) for field in resource.public if field.filterable),
-        parameter("sort", "query", {"type": "string"}, f"Up to 3 of {sortable}, with - before one for descending. Best match first with q, else newest first."),
+        parameter(
+            "sort",
+            "query",
+            {"type": "string", "pattern": f"^{one}(,{one}){{0,2}}$"},
+            f"Up to 3 of {', '.join(sortable)}, with - before one for descending. Best match first with q, else newest first.",
+        ),
         parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "Hits on a page."),
         parameter("cursor", "query", {"type": "string"}, "`next_cursor` of the page before."),
     ]
@@ -47,18 +60,24 @@ def _search(resource: Declaration, name: str) -> Json:
         "tags": [resource.name],
         "summary": "search",
         "parameters": parameters,
-        "responses": {"200": {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))}, **problems(400, 503)},
+        "responses": {
+            "200": {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))},
+            **problems(400, 503),
+        },
     }
 
 
 def _filter(field: Field) -> Json:
-    one = schema(field)
-    item = one["items"] if field.many else one
-    return parameter(field.name, "query", {"type": "array", "items": item}, f"Only where {field.name} is one of these.") | {"explode": True}
+    values = {"type": "array", "items": schema(replace(field, many=False, nullable=False)), "maxItems": MAX_VALUES}
+    return parameter(field.name, "query", values, f"Only where {field.name} is one of these.") | {"explode": True}
 
 
 def _get(resource: Declaration, name: str) -> Json:
-    found = {"description": "The resource.", "content": content("application/json", reference(name)), "headers": {"ETag": {"schema": {"type": "string"}}}}
+    found = {
+        "description": "The resource.",
+        "content": content("application/json", reference(name)),
+        "headers": {"ETag": {"schema": {"type": "string"}}},
+    }
     tag = parameter("If-None-Match", "header", {"type": "string"}, "Answer 304 if the ETag is still this one.")
     return {
         "operationId": f"{resource.name}-get",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from twofold.errors import Rejected
 from twofold.index.port import Page, ReadStore, Search
 from twofold.resource import Declaration
 from twofold.runtime.batcher import Batcher
@@ -34,7 +35,7 @@ class Reader:
         self._gets.stop()
         self._searches.stop()
 
-    def _get(self, items: list[tuple[Declaration, str]]) -> Sequence[Document | None | BaseException]:
+    def _get(self, items: list[tuple[Declaration, str]]) -> Sequence[Document | BaseException | None]:
         def read(resource: Declaration, ids: list[str]) -> list[Document | None]:
             found = self._index.get(resource, list(dict.fromkeys(ids)))
             return [_live(found.get(id_)) for id_ in ids]
@@ -50,9 +51,7 @@ def _live(document: Document | None) -> Document | None:
     return None if document is None or document.get("deleted") else document
 
 
-def _by_resource(
-    items: list[tuple[Declaration, T]], read: Callable[[Declaration, list[T]], Sequence[Any]]
-) -> list[Any]:
+def _by_resource(items: list[tuple[Declaration, T]], read: Callable[[Declaration, list[T]], Sequence[Any]]) -> list[Any]:
     """One call per resource; results in the items' order. An error is the answer to its resource's items alone."""
     groups: dict[str, list[int]] = {}
     for place, (resource, _) in enumerate(items):
@@ -60,10 +59,17 @@ def _by_resource(
     results: list[Any] = [None] * len(items)
     for places in groups.values():
         resource = items[places[0]][0]
-        try:
-            answers = read(resource, [items[place][1] for place in places])
-        except Exception as error:  # noqa: BLE001 - handed to those who wait
-            answers = [error] * len(places)
+        answers = _isolated(read, resource, [items[place][1] for place in places])
         for place, answer in zip(places, answers, strict=True):
             results[place] = answer
     return results
+
+
+def _isolated(read: Callable[[Declaration, list[T]], Sequence[Any]], resource: Declaration, asked: list[T]) -> Sequence[Any]:
+    """What is rejected for good is rejected alone: one bad item must not fail its neighbours."""
+    try:
+        return read(resource, asked)
+    except Exception as error:  # noqa: BLE001 - handed to those who wait
+        if isinstance(error, Rejected) and len(asked) > 1:
+            return [_isolated(read, resource, [each])[0] for each in asked]
+        return [error] * len(asked)

@@ -8,7 +8,6 @@ commit durable; BEGIN IMMEDIATE, because a read lock that wants to become a writ
 from __future__ import annotations
 
 import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     if readonly:
         connection.execute("PRAGMA query_only=1")
     else:
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=67108864")

@@ -79,7 +79,10 @@ def content(kind: str, schema_: Json) -> Json:
 
 def problems(*statuses: int) -> Json:
     """The error answers of an operation."""
-    return {str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))} for status in statuses}
+    return {
+        str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))}
+        for status in statuses
+    }
 
 
 def parameter(name: str, where: str, schema_: Json, description: str, *, required: bool = False) -> Json:

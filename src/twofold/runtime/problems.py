@@ -17,6 +17,7 @@ PROBLEMS = {
     "unsupported-media-type": "The Content-Type is not the one that this method takes.",
     "validation-failed": "The body does not fit the declaration; `errors` lists everything that is wrong with it.",
     "taken": "A unique value belongs to another resource. The code names the field: `email-taken`.",
+    "refused": "A command of the app refused; `code` and `detail` say why.",
     "idempotency-key-reused": "The Idempotency-Key was used for another request.",
     "row-locked": "Somebody else holds a lock on the resource. Nothing was done; try again.",
     "overloaded": "More work waits than the service promises to finish soon. Nothing was done; try again.",

@@ -27,7 +27,8 @@ log: Any = structlog.get_logger()
 HTTP_SECONDS = 3  # for requests that run when the process is told to stop
 LOOP_SECONDS = 6.0  # for the loops after that: together below the 10 s that supervisors give
 BACKLOG = 2048
-MAX_HEADERS = 16 * 1024  # bytes of the request line and all headers
+MAX_HEADERS = 16 * 1024  # bytes
+MAX_URL = 64 * 1024  # bytes; a cursor holds the values that a page was sorted by
 
 
 @dataclass(slots=True)
@@ -125,17 +126,15 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._count(url)
         super().on_url(url)
+        if len(self.url) > MAX_URL:
+            raise ValueError("the address is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(name + value)
-        super().on_header(name, value)
-
-    def _count(self, part: bytes) -> None:
-        self._head += len(part)
+        self._head += len(name) + len(value)
         if self._head > MAX_HEADERS:
-            raise ValueError("the head of the request is too large")
+            raise ValueError("the headers are too large")
+        super().on_header(name, value)
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:

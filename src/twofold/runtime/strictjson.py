@@ -43,9 +43,9 @@ def _check_depth(text: str) -> None:
         return
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(text):
-        token = match.group()
-        depth += token in "[{"
-        depth -= token in "]}"
+        found = match.group()
+        depth += found in "[{"
+        depth -= found in "]}"
         if depth > MAX_DEPTH:
             raise NotJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
 

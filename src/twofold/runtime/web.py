@@ -14,7 +14,7 @@ import structlog
 import uuid_utils
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from twofold.errors import Problem, Unavailable
 from twofold.runtime import strictjson
 from twofold.runtime.problems import PROBLEMS
+from twofold.telemetry import stack
 
 log: Any = structlog.get_logger()
 MAX_BODY = 64 * 1024
@@ -102,6 +103,7 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
     handlers: dict[Any, Any] = {
         Problem: problem,
         HTTPException: _http_problem,
+        ClientDisconnect: lambda request, _: problem(request, Problem(400, "malformed-json", "The body ended before its end.")),
         Unavailable: lambda request, _: problem(request, _overloaded()),
         Exception: _unexpected,
     }
@@ -138,7 +140,7 @@ def _overloaded() -> Problem:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
     return problem(request, Problem(500, "internal-error", "The service failed to answer."))
 
 

@@ -5,32 +5,36 @@ Everything that depends on the dialect stands here, so that the rest of the stor
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, Table, bindparam, create_engine, delete, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from twofold.errors import Contended, EngineError, Outdated, OutcomeUnknown, Rejected, SettingsError, Taken, Unavailable
+from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
 from twofold.runtime import embedded
 
 MAX_STATEMENT = 1 << 20  # bytes, well below every max_allowed_packet
+DELETE_KEYS = 1000  # in one statement
 _POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": 2}
 
 # MySQL error numbers, from the manual's "Server Error Message Reference" and "Client Error Message Reference".
-CONTENDED = {1205, 1213, 3572}
+CONTENDED = {1205, 1213, 1412, 3101, 3572}
 READ_ONLY = {1290, 1792, 1836}
 LOST = {0, 2006, 2013, 2014, 2055, 4031, 1053, 1927, 3169}
-OUTDATED = {1049, 1054, 1146}
+OUTDATED = {1049, 1054, 1146, 1364}
 DUPLICATE = {1062, 1586}
+REJECTED = {1118, 1153, 1292, 1300, 1301, 1411, 1416, 1644, 1690, 3140, 3819, 3988}  # of those that PyMySQL calls operational
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
-    " transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 60, time_zone = '+00:00'"
+    " transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, wait_timeout = 60,"
+    " time_zone = '+00:00'"
 )
 
 
@@ -40,7 +44,9 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.mysql = parsed.get_backend_name() == "mysql"
+        self._closed = False
         self._lock: AbstractContextManager[Any] = nullcontext() if self.mysql else threading.RLock()
+        self._url = parsed
         if self.mysql:
             self._writer = self._reader = _mysql(parsed)
         else:
@@ -53,31 +59,46 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a transaction. It is rolled back unless its caller commits; a broken one is thrown away."""
-        with self._lock, self.translated(), self._writer.connect() as connection:
+        with self._lock, self.translated(), self._open(self._writer).connect() as connection:
             connection.begin()
             try:
                 yield connection
             except BaseException as error:
-                if isinstance(error, DBAPIError) and self.mysql and _number(error) in READ_ONLY | LOST:
+                if self.mysql and _broken(error.__cause__ if isinstance(error, EngineError) else error):
                     connection.invalidate()
                 raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.translated(), self._reader.connect() as connection:
+        with self.translated(), self._open(self._reader).connect() as connection:
             yield connection
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """`write` for migrations: one at a time, and its statements may take their time."""
+        if not self.mysql:
+            with self.write() as connection:
+                yield connection
+            return
+        engine = _mysql(self._url, read_timeout=24 * 3600)
+        try:
+            with self.translated(), engine.connect() as connection:
+                if connection.exec_driver_sql("SELECT GET_LOCK(LEFT(CONCAT('twofold.migrate.', DATABASE()), 64), 10)").scalar() != 1:
+                    raise Contended("Another process is migrating the tables.")
+                yield connection
+        finally:
+            engine.dispose()  # which gives the lock back
+
     def commit(self, connection: Connection) -> None:
-        """Commits. Raises OutcomeUnknown where the connection was lost meanwhile."""
+        """Commits. Raises OutcomeUnknown where MySQL does not say for certain that it did, or that it did not."""
         try:
             with self.translated():
                 connection.commit()
-        except Unavailable as error:
-            cause = error.__cause__
+        except EngineError as error:
+            if not self.mysql or isinstance(error, Contended) or _number(error.__cause__) in READ_ONLY:
+                raise
             connection.invalidate()
-            if self.mysql and isinstance(cause, DBAPIError) and _number(cause) in LOST:
-                raise OutcomeUnknown("The connection to MySQL was lost during COMMIT.") from error
-            raise
+            raise OutcomeUnknown("MySQL did not say what became of a COMMIT.") from error
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -87,10 +108,9 @@ class Database:
         except PoolTimeout as error:
             raise Unavailable("All connections to the write store are in use.") from error
         except DBAPIError as error:
-            if self.mysql:
-                raise _from_mysql(error) from error
-            with embedded.translated():
-                raise error.orig or error from error
+            raise (_from_mysql if self.mysql else _from_sqlite)(error) from error
+        except (StatementError, OverflowError, UnicodeEncodeError) as error:
+            raise Rejected("A value cannot be handed to the write store.") from error
 
     def connection_id(self, connection: Connection) -> int:
         """The server's number of a connection, for KILL; 0 where there is no server."""
@@ -101,6 +121,10 @@ class Database:
         if self.mysql:
             return f"(UTC_TIMESTAMP(3) + INTERVAL {int(seconds * 1e6)} MICROSECOND)"
         return f"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '{seconds:+.3f} seconds')"
+
+    def duplicate(self, table: str, column: str) -> str:
+        """What the engine's message ends with where a unique column's value is taken. It may have the value itself further ahead."""
+        return f".{table}_{column}'" if self.mysql else f"{table}.{column}"
 
     def update_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Sets `columns` of rows that exist, by id (the first column), in statements of many rows."""
@@ -116,12 +140,31 @@ class Database:
         sets = ", ".join(f"t.{name} = v.{name}" for name in names[1:])
         for part in _parts(bound):
             values = ", ".join(["ROW(" + ", ".join(["%s"] * len(columns)) + ")"] * len(part))
-            statement = f"UPDATE {quote(table.name)} AS t JOIN (VALUES {values}) AS v ({', '.join(names)}) ON t.id = v.id SET {sets}"  # noqa: S608
+            new = f"(VALUES {values}) AS v ({', '.join(names)})"
+            # in this order, since a scan of a table that is taken for small would wait for rows that others have locked
+            statement = f"UPDATE {new} STRAIGHT_JOIN {quote(table.name)} AS t FORCE INDEX (PRIMARY) ON t.id = v.id SET {sets}"  # noqa: S608
             connection.exec_driver_sql(statement, tuple(value for row in part for value in row))
 
+    def delete_many(self, connection: Connection, table: Table, keys: Sequence[Any]) -> None:
+        """Deletes rows by key, and looks at no others. With the hint, because the optimizer scans a table that it takes for small
+        (an outbox is nearly always empty), and then waits for rows that others have locked or not yet committed.
+        """
+        key = next(iter(table.primary_key.columns))
+        hint = f"/*+ INDEX({self.dialect.identifier_preparer.quote(table.name)} PRIMARY) */"
+        statement = delete(table).where(key.in_(bindparam("keys", expanding=True))).prefix_with(hint, dialect="mysql")
+        for start in range(0, len(keys), DELETE_KEYS):
+            connection.execute(statement, {"keys": list(keys[start : start + DELETE_KEYS])})
+
     def dispose(self) -> None:
-        self._reader.dispose()
-        self._writer.dispose()
+        with self._lock:
+            self._closed = True
+            self._reader.dispose()
+            self._writer.dispose()
+
+    def _open(self, engine: Engine) -> Engine:
+        if self._closed:
+            raise Unavailable("The write store is closed.")
+        return engine
 
 
 def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
@@ -139,20 +182,20 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
         yield part
 
 
-def _mysql(url: URL) -> Engine:
+def _mysql(url: URL, read_timeout: int = 15) -> Engine:
     try:
         import pymysql  # noqa: F401, PLC0415 - an extra: absent from the embedded default
     except ImportError:
         raise SettingsError("MySQL needs more packages: pip install 'twofold[mysql]'") from None
-    engine = create_engine(
+    times = {"connect_timeout": 5, "read_timeout": read_timeout, "write_timeout": 15}
+    return create_engine(
         url.set(drivername="mysql+pymysql"),
         isolation_level="READ COMMITTED",
         pool_recycle=30,  # below wait_timeout
         hide_parameters=True,
-        connect_args={"connect_timeout": 5, "read_timeout": 15, "write_timeout": 15, "charset": "utf8mb4", "init_command": _SESSION},
+        connect_args={**times, "charset": "utf8mb4", "init_command": _SESSION},
         **_POOL,
     )
-    return engine
 
 
 def _sqlite(path: Path) -> tuple[Engine, Engine]:
@@ -168,21 +211,39 @@ def _sqlite(path: Path) -> tuple[Engine, Engine]:
     return writer, reader
 
 
-def _number(error: DBAPIError) -> int:
-    arguments = getattr(error.orig, "args", None) or (0,)
+def _number(error: BaseException | None) -> int:
+    arguments = getattr(getattr(error, "orig", None), "args", None) or (0,)
     return arguments[0] if isinstance(arguments[0], int) else -1
 
 
+def _broken(error: BaseException | None) -> bool:
+    """Whether the connection to MySQL that an error came from is of no more use."""
+    return isinstance(error, InterfaceError | InternalError) or (isinstance(error, DBAPIError) and _number(error) in READ_ONLY | LOST)
+
+
 def _from_mysql(error: DBAPIError) -> EngineError:
-    number = _number(error)
+    number, words = _number(error), error.orig.args[-1] if error.orig and error.orig.args else ""
     if number in DUPLICATE:
         return Taken()
     if number in CONTENDED:
         return Contended(f"MySQL error {number}: a lock was not to be had")
     if number in OUTDATED:
-        return Outdated(f"MySQL error {number}: {error.orig.args[1]}; run `twofold migrate`")  # type: ignore[union-attr]
+        fix = "create it" if number == 1049 else "run `twofold migrate`"
+        return Outdated(f"MySQL error {number}: {words}; {fix}")
     if number in READ_ONLY:
         return Unavailable(f"MySQL is read-only (error {number})")
-    if number in LOST or isinstance(error, OperationalError):
-        return Unavailable(f"MySQL cannot serve: error {number}: {error.orig.args[-1] if error.orig else ''}")
+    if number not in REJECTED and (number in LOST or isinstance(error, OperationalError | InterfaceError | InternalError)):
+        return Unavailable(f"MySQL cannot serve: error {number}: {words}")
     return Rejected(f"MySQL error {number}: the values cannot be stored")
+
+
+def _from_sqlite(error: DBAPIError) -> EngineError:
+    if re.search("no such (table|column)|has no column", str(error.orig)):  # SQLite has one code for this and much else
+        return Outdated(f"SQLite: {error.orig}; run `twofold migrate`")
+    try:
+        with embedded.translated():
+            raise error.orig or error
+    except EngineError as found:
+        return found
+    except Exception as other:  # noqa: BLE001 - no error of the driver's passes
+        return Unavailable(f"SQLite cannot serve: {other}")

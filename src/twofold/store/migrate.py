@@ -20,7 +20,8 @@ from twofold.store.engine import Database
 from twofold.store.tables import Tables
 
 _ADDING = ("add_table", "add_column", "add_index")
-_REMOVING = ("remove_table", "remove_column", "remove_index", "remove_constraint")
+_REMOVING = ("remove_table", "remove_column", "remove_index", "remove_constraint", "remove_fk")
+_COMMENTS = ("modify_comment", "add_table_comment", "remove_table_comment")
 
 
 def pending(app: App, database: Database) -> list[str]:
@@ -34,7 +35,7 @@ def migrate(app: App, database: Database) -> list[str]:
 
     Raises Outdated, before anything is done, where a change is not an addition.
     """
-    with database.write() as connection:
+    with database.alone() as connection:
         changes = _changes(app, connection)
         operations, tables = Operations(_context(connection)), Tables(app).metadata.tables
         for change in changes:
@@ -47,12 +48,18 @@ def _changes(app: App, connection: Connection) -> list[tuple[Any, ...]]:
     metadata = Tables(app).metadata
     found = compare_metadata(_context(connection), metadata)
     flat = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
-    ours = [change for change in flat if change[0] not in _REMOVING]
-    refused = [change for change in ours if not _allowed(change)]
+    ours = [change for change in flat if change[0] not in _REMOVING + _COMMENTS or _wants_a_value(change)]
+    new_columns = {(change[2], change[3].name) for change in ours if change[0] == "add_column"}
+    refused = [change for change in ours if not _allowed(change, new_columns)]
     if refused:
         raise Outdated(_refusal(connection, refused))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}
     return [change for change in ours if not (change[0] == "add_index" and change[1].table.name in new_tables)]
+
+
+def _wants_a_value(change: tuple[Any, ...]) -> bool:
+    """Whether this is a column that is no longer declared, and refuses every new row because nobody gives its value any more."""
+    return bool(change[0] == "remove_column" and not change[3].nullable and change[3].server_default is None)
 
 
 def _context(connection: Connection) -> MigrationContext:
@@ -71,10 +78,12 @@ def _plain(sql: str) -> str:
     return {"BOOL": "BOOLEAN", "TINYINT(1)": "BOOLEAN", "TINYINT": "BOOLEAN", "DOUBLE PRECISION": "DOUBLE"}.get(name, name)
 
 
-def _allowed(change: tuple[Any, ...]) -> bool:
+def _allowed(change: tuple[Any, ...], new_columns: set[tuple[str, str]]) -> bool:
+    """Additions, unless rows that exist would lack what they need: a value, or the key of a value that they have."""
     if change[0] == "add_column":
         column: Column[Any] = change[3]
-        return bool(column.nullable or column.server_default is not None)
+        keyless = "of" in column.info and (change[2], column.info["of"]) not in new_columns
+        return not keyless and bool(column.nullable or column.server_default is not None)
     return change[0] in _ADDING
 
 
@@ -116,10 +125,18 @@ def _sketch(operations: Operations, change: tuple[Any, ...]) -> None:
     if kind == "add_column":
         operations.add_column(change[2], change[3])
     elif kind == "modify_type":
-        operations.alter_column(change[2], change[3], type_=change[6], existing_nullable=change[4].get("existing_nullable"))
+        operations.alter_column(change[2], change[3], type_=change[6], **_existing(change))
     elif kind == "modify_nullable":
-        operations.alter_column(change[2], change[3], nullable=change[6], existing_type=change[4]["existing_type"])
+        operations.alter_column(change[2], change[3], nullable=change[6], **_existing(change))
+    elif kind == "remove_column":
+        column = change[3]
+        operations.alter_column(change[2], column.name, nullable=True, existing_type=column.type)
     elif kind == "add_constraint" and isinstance(change[1], UniqueConstraint):
         operations.create_unique_constraint(str(change[1].name), change[1].table.name, [column.name for column in change[1].columns])
     else:
         operations.execute(f"-- {change!r}")
+
+
+def _existing(change: tuple[Any, ...]) -> dict[str, Any]:
+    """What a change leaves as it is, since MySQL's MODIFY says everything anew."""
+    return {key: value for key, value in change[4].items() if key in ("existing_type", "existing_nullable", "existing_server_default")}

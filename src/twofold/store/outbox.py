@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from twofold.errors import Taken
 from twofold.record import Record
@@ -26,7 +26,6 @@ SCAN_SECONDS = 10.0
 LONGEST_UNIT = 60.0  # seconds; MySQL ends idle sessions at wait_timeout, and a unit's own statements are far shorter
 COUNT_CAP = 100_000
 PURGE_ROWS = 1000
-DELETE_IDS = 1000
 
 
 class SqlOutbox:
@@ -82,13 +81,8 @@ class SqlOutbox:
             self._floor = self._scans.popleft()[1]
 
     def remove(self, ids: Sequence[int]) -> None:
-        """With the hint, because an outbox is nearly always empty: its statistics make the optimizer scan, and wait for open writers."""
-        outbox = self._tables.outbox
-        statement = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
-        statement = statement.prefix_with("/*+ INDEX(outbox PRIMARY) */", dialect="mysql")
         with self._database.write() as connection:
-            for start in range(0, len(ids), DELETE_IDS):
-                connection.execute(statement, {"ids": list(ids[start : start + DELETE_IDS])})
+            self._database.delete_many(connection, self._tables.outbox, ids)
             self._database.commit(connection)
 
     def backlog(self) -> tuple[int, float]:
@@ -107,10 +101,8 @@ class SqlOutbox:
         with self._database.write() as connection:
             units = connection.scalars(select(unit.c.id).where(unit.c.id < old_unit).order_by(unit.c.id).limit(PURGE_ROWS)).all()
             keys = connection.scalars(select(receipt.c.key).where(receipt.c.created_at < old_receipt).limit(PURGE_ROWS)).all()
-            if units:
-                connection.execute(delete(unit).where(unit.c.id.in_(units)))
-            if keys:
-                connection.execute(delete(receipt).where(receipt.c.key.in_(keys)))
+            self._database.delete_many(connection, unit, units)
+            self._database.delete_many(connection, receipt, keys)
             self._database.commit(connection)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import uuid_utils
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, null, select, union_all
+from sqlalchemy import Connection, bindparam, func, insert, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
 from twofold.errors import Contended, Taken, Unavailable
@@ -67,7 +67,7 @@ class SqlUnit:
         table = self._tables.resources[resource.name]
         with self._unique(resource):
             if writes.deletes:
-                self._connection.execute(delete(table).where(table.c.id.in_([id_ for id_, _, _ in writes.deletes])))
+                self._database.delete_many(self._connection, table, [id_ for id_, _, _ in writes.deletes])
                 graves = [{"resource": resource.name, "id": i, "version": v, "deleted_at": t} for i, v, t in writes.deletes]
                 self._connection.execute(insert(self._tables.tombstone), graves)
             self._update(resource, writes)
@@ -111,8 +111,9 @@ class SqlUnit:
             with self._database.translated():
                 yield
         except Taken as error:
-            message = str(error.__cause__.orig if isinstance(error.__cause__, DBAPIError) else error.__cause__)
-            named = [field.name for field in resource.uniques if field.key_column in message]
+            message = str(error.__cause__.orig.args[-1])  # type: ignore[union-attr]
+            ends = {field.name: self._database.duplicate(resource.table, field.key_column) for field in resource.uniques}
+            named = [name for name, end in ends.items() if message.endswith(end)]
             raise Taken(named[0] if named else "") from error
 
 
@@ -154,7 +155,7 @@ class SqlStore:
         try:
             connection.exec_driver_sql(f"KILL CONNECTION {doubt.connection}")
         except DBAPIError as error:
-            if error.orig is None or error.orig.args[0] != 1094:  # 1094: no such connection, which is as good
+            if error.orig is None or error.orig.args[0] not in (1094, 1095):  # no such connection, or somebody else's by now
                 raise
 
     def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:

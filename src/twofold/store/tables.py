@@ -19,14 +19,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TextClause,
+    literal,
     text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from twofold.errors import DeclarationError
 from twofold.fields import UNIQUE_BYTES, Field, timestamp
 from twofold.resource import App, Declaration
 
@@ -183,7 +183,7 @@ def _resource(metadata: MetaData, resource: Declaration) -> Table:
         columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field)))
         if field.unique:
             key = LargeBinary().with_variant(mysql.VARBINARY(UNIQUE_BYTES), "mysql")
-            columns.append(Column(field.key_column, key, nullable=field.nullable))
+            columns.append(Column(field.key_column, key, nullable=field.nullable, info={"of": field.column}))
             columns.append(Index(f"{resource.table}_{field.key_column}", field.key_column, unique=True))
     times = [Column("created_at", Timestamp, nullable=False), Column("updated_at", Timestamp, nullable=False)]
     return Table(resource.table, metadata, *columns, *times, **_MYSQL)
@@ -193,7 +193,7 @@ def _type(field: Field) -> TypeEngine[Any]:
     if field.many:
         return JsonList()
     if field.secret:
-        return String(255) if field.secret == "password" else long_text()
+        return String(255) if field.hashed else long_text()
     if field.kind == "string":
         return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else long_text()
     simple: dict[str, TypeEngine[Any]] = {
@@ -212,18 +212,16 @@ def _default(field: Field) -> Any:
     if field.required or field.default is None or field.secret or field.unique:
         return None
     if field.many:
-        return _expression(orjson.dumps(field.scale(field.default)).decode())
+        return _expression(orjson.dumps(field.default).decode())
     if field.kind == "boolean":
         return text(str(int(field.default)))
     if field.kind in ("integer", "float", "decimal"):
         return text(str(field.scale(field.default)))
     if field.kind == "string" and field.max_length > LONGEST_VARCHAR:
         return _expression(field.default)
-    return str(field.default).removesuffix("Z")
+    return field.default.removesuffix("Z") if field.kind == "datetime" else field.default
 
 
-def _expression(value: str) -> TextClause:
-    """A literal as an expression, which is the only default that MySQL allows for LONGTEXT."""
-    if "\\" in value:  # an escape in MySQL, a character in SQLite
-        raise DeclarationError(f"The default {value!r} of a long text cannot hold a backslash; give the field a max_length of at most 500")
-    return text("('" + value.replace("'", "''").replace(":", "\\:") + "')")
+def _expression(value: str) -> Grouping[str]:
+    """A literal in parentheses, which is the only default that MySQL allows for LONGTEXT."""
+    return Grouping(literal(value, String()))

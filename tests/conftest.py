@@ -1,0 +1,81 @@
+"""Fixtures of the suites that run in process, without a server."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from hypothesis import settings
+
+from tests.stack import Stack
+from twofold import users
+from twofold.command import passwords
+from twofold.resource import App
+
+settings.register_profile("twofold", database=None, deadline=None)
+settings.load_profile("twofold")
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the smallest cost that the library allows
+MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits for a disk
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id for those who wait."""
+    monkeypatch.setattr(passwords, "_HASHER", QUICK)
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[Path]:
+    """A folder in which `migrate` has run for the built-in app: copying it is quicker."""
+    with temporary_folder() as folder:
+        Stack(users.app, folder / "data").close()
+        yield folder / "data"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def open_stack(folder: Path, quick_hashes: None) -> Iterator[Callable[[App], Stack]]:
+    """Opens an app on the embedded default, and closes it after the test."""
+    opened: list[Stack] = []
+
+    def open_(app: App) -> Stack:
+        opened.append(Stack(app, folder / f"data-{len(opened)}"))
+        return opened[-1]
+
+    yield open_
+    for stack in opened:
+        stack.close()
+
+
+@pytest.fixture
+def stack(template: Path, folder: Path, quick_hashes: None) -> Iterator[Stack]:
+    """The built-in app."""
+    stack = Stack(users.app, shutil.copytree(template, folder / "data"), migrated=True)
+    yield stack
+    stack.close()
+
+
+@pytest.fixture(scope="module")
+def shared_stack() -> Iterator[Stack]:
+    """The built-in app, for tests that leave nothing behind that another one could meet."""
+    with pytest.MonkeyPatch.context() as patch, temporary_folder() as folder:
+        patch.setattr(passwords, "_HASHER", QUICK)
+        stack = Stack(users.app, folder / "data")
+        yield stack
+        stack.close()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="twofold-", dir=MEMORY if MEMORY.is_dir() else None) as name:
+        yield Path(name)

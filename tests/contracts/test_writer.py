@@ -1,0 +1,535 @@
+"""Group commit on real stores: one answer per command, each true, whatever the neighbours or the engine do."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+from mysqld import Private, Stranger, connect, query, waiting
+from proxy import Proxy
+from sqlalchemy import make_url, select
+from store_contract import (
+    APP,
+    MEMBERS,
+    SAMPLES,
+    SECRETS,
+    THEN,
+    counted,
+    emptied,
+    hold,
+    loaded,
+    member,
+    new_id,
+    sample,
+    through,
+    until,
+)
+from structlog.testing import capture_logs
+
+from twofold.command.decide import ANY, Command
+from twofold.command.writer import Answer, Writer
+from twofold.errors import Contended, Problem
+from twofold.record import Record
+from twofold.store.engine import Database
+from twofold.store.outbox import SqlOutbox
+from twofold.store.port import Reply
+from twofold.store.sql import SqlStore, SqlUnit
+
+
+def command(name: str, id_: str, **more: Any) -> Command:
+    return Command(MEMBERS, name, id_, THEN, new_id(), **more)
+
+
+def create(email: str = "", id_: str = "", **more: Any) -> Command:
+    row = member(email, id_=id_)
+    return command("create", row.id, body=dict(row.state), secrets=SECRETS, **more)
+
+
+def patch(id_: str, body: dict[str, Any], **more: Any) -> Command:
+    return command("patch", id_, body=body, **more)
+
+
+def keyed(key: str, request: int = 0) -> dict[str, Any]:
+    return {"receipt": (key, bytes([request]) * 32)}
+
+
+def rename(id_: str, mail: str) -> Command:
+    return command("rename", id_, arguments=MEMBERS.commands["rename"].arguments(mail=mail))
+
+
+def told(answers: Sequence[Answer]) -> list[Any]:
+    """Status and, of a problem, its code."""
+    return [(a.status, a.code) if isinstance(a, Problem) else a.status if isinstance(a, Reply) else a for a in answers]
+
+
+def outcome(writer: Writer, one: Command) -> Any:
+    try:
+        return told([writer.submit(one).result(30)])[0]
+    except Problem as problem:
+        return told([problem])[0]
+
+
+def records(outbox: SqlOutbox) -> dict[str, list[Record]]:
+    lines = defaultdict(list)
+    for _, _, record in outbox.pending(100_000):
+        lines[record.key].append(record)
+    return lines
+
+
+def check_consistent(store: SqlStore, outbox: SqlOutbox) -> None:
+    """Every row is as its newest record says, every deleted id's newest record is a tombstone, versions are 1, 2, 3, … per key."""
+    lines = records(outbox)
+    tables, newest = store._tables, {}
+    for key, line in lines.items():
+        assert [record.version for record in line] == list(range(1, len(line) + 1))
+        newest[key] = line[-1]
+    with store._database.read() as connection:
+        alive = set(connection.scalars(select(tables.resources["members"].c.id)))
+        graves = dict(connection.execute(select(tables.tombstone.c.id, tables.tombstone.c.version)).all())
+    rows = {id_: row for some in chunks(sorted(alive)) for id_, row in loaded(store, *some).items()}
+    assert {key for key, record in newest.items() if not record.deleted} == rows.keys()
+    assert {key: record.version for key, record in newest.items() if record.deleted} == graves
+    for id_, row in rows.items():
+        state = {"id": id_, "version": row.version, **row.state, "created_at": row.created_at, "updated_at": row.updated_at}
+        assert orjson.loads(newest[id_].value or b"") == state
+
+
+def chunks(ids: list[str], size: int = 500) -> Iterator[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with capture_logs():
+        yield
+
+
+@contextmanager
+def running(store: SqlStore) -> Iterator[Writer]:
+    writer = Writer(store)
+    yield writer
+    writer.stop()
+
+
+class Cases:
+    """Bound by one fixture, `database`."""
+
+    @pytest.fixture
+    def store(self, database: Database) -> SqlStore:
+        return SqlStore(APP, database)
+
+    @pytest.fixture
+    def outbox(self, database: Database) -> SqlOutbox:
+        return SqlOutbox(APP, database)
+
+    @pytest.fixture
+    def writer(self, store: SqlStore, outbox: SqlOutbox) -> Iterator[Writer]:
+        with running(store) as writer:
+            yield writer
+        check_consistent(store, outbox)
+
+    def test_a_taken_value_is_refused_alone(self, writer: Writer, store: SqlStore) -> None:
+        ana, rival, neighbour, late = create("ana@x.de"), create("ANA@x.de"), create(), create("ana@x.de")
+        assert told(writer.run([ana])) == [201]
+        assert told(writer.run([rival, neighbour, late])) == [(409, "email-taken"), 201, (409, "email-taken")]
+        assert loaded(store, ana.id, rival.id)[ana.id].state["email"] == "ana@x.de"
+        assert store.count(MEMBERS) == 2
+
+    def test_a_value_that_a_neighbour_took_is_refused(self, writer: Writer) -> None:
+        assert told(writer.run([create("ana@x.de"), create("ANA@x.de"), create()])) == [201, (409, "email-taken"), 201]
+
+    def test_a_value_that_only_the_index_knows_to_be_taken_is_refused_alone(self, writer: Writer) -> None:
+        """A command of the app makes the value: nobody could look it up."""
+        ana, bo, cy = create(), create(), create()
+        writer.run([ana, bo, cy])
+        answers = writer.run([rename(ana.id, "m"), rename(bo.id, "n"), patch(cy.id, {"name": "Cy"})])
+        assert told(answers) == [200, 200, 200]
+        answers = writer.run([create(), rename(ana.id, "N"), patch(cy.id, {"name": "Di"}), create()])
+        assert told(answers) == [201, (409, "mail-taken"), 200, 201]
+
+    def test_a_taken_id_is_refused_alone_and_its_row_kept(self, writer: Writer, store: SqlStore) -> None:
+        ana = create("ana@x.de")
+        writer.run([ana])
+        answers = writer.run([create("eve@x.de", id_=ana.id, match=ANY), create()])
+        assert told(answers) == [(412, "exists"), 201]
+        assert loaded(store, ana.id)[ana.id].state["email"] == "ana@x.de"
+
+    def test_a_value_is_free_once_its_owner_is_deleted_in_the_same_batch(self, writer: Writer) -> None:
+        ana = create("ana@x.de")
+        writer.run([ana])
+        again, third = create("ana@x.de"), create("ana@x.de")
+        answers = writer.run([command("delete", ana.id), again, third, command("delete", again.id), create("ana@x.de")])
+        assert told(answers) == [204, 201, (409, "email-taken"), 204, 201]
+
+    def test_values_change_hands_in_one_batch(self, writer: Writer) -> None:
+        a, b, c = (create(f"{name}@x.de") for name in "abc")
+        writer.run([a, b, c])
+        turns = [patch(a.id, {"email": "d@x.de"}), patch(b.id, {"email": "a@x.de"}), patch(c.id, {"email": "b@x.de"})]
+        for order in (turns, [patch(c.id, {"email": "c@x.de"}), patch(b.id, {"email": "b@x.de"}), patch(a.id, {"email": "a@x.de"})]):
+            assert told(writer.run(order)) == [200, 200, 200]
+
+    def test_commands_on_one_row_see_each_other(self, writer: Writer, outbox: SqlOutbox) -> None:
+        ana = create()
+        steps = [ana, *(patch(ana.id, {"name": f"{n}"}, match=frozenset({n + 1})) for n in range(3)), command("close", ana.id)]
+        steps += [command("close", ana.id), command("delete", ana.id), patch(ana.id, {"name": "x"})]
+        answers = writer.run(steps)
+        assert told(answers) == [201, 200, 200, 200, 200, (409, "already-closed"), 204, (410, "deleted")]
+        assert [record.type.rpartition(".")[2] for record in records(outbox)[ana.id]] == ["created", *["updated"] * 3, "closed", "deleted"]
+
+    def test_a_batch_of_several_resources(self, writer: Writer, store: SqlStore) -> None:
+        row = sample(0)
+        other = Command(SAMPLES, "create", row.id, THEN, new_id(), body=dict(row.state))
+        batch = [create(), other, create(), Command(SAMPLES, "delete", row.id, THEN, new_id())]
+        assert told(writer.run(batch[:3])) == [201, 201, 201]
+        assert store.count(SAMPLES) == 1
+        assert told(writer.run(batch[3:])) == [204]
+
+    def test_a_key_used_twice_in_a_batch_does_its_command_once(self, writer: Writer, store: SqlStore) -> None:
+        first, again, other = create("a@x.de", **keyed("k")), create("a@x.de", **keyed("k")), create("b@x.de", **keyed("k", 1))
+        answers = writer.run([first, again, other, create()])
+        assert told(answers) == [201, 201, (422, "idempotency-key-reused"), 201]
+        assert isinstance(answers[0], Reply)
+        assert isinstance(answers[1], Reply)
+        assert answers[1].body == answers[0].body
+        assert answers[1].headers == {**answers[0].headers, "Idempotent-Replayed": "true"}
+        later = writer.run([create("a@x.de", **keyed("k"))])[0]
+        assert later == answers[1]
+        assert store.count(MEMBERS) == 2
+
+    def test_a_refusal_leaves_no_receipt(self, writer: Writer) -> None:
+        ana = create("ana@x.de")
+        writer.run([ana])
+        assert told(writer.run([create("ana@x.de", **keyed("k"))])) == [(409, "email-taken")]
+        writer.run([command("delete", ana.id)])
+        assert told(writer.run([create("ana@x.de", **keyed("k"))])) == [201]
+
+    def test_a_command_that_changes_nothing_leaves_a_receipt(self, writer: Writer) -> None:
+        """Or it would be done, a second time asked, after somebody else's change."""
+        ana = create()
+        writer.run([ana])
+        same = patch(ana.id, {"name": "Ana"}, **keyed("k"))
+        assert told(writer.run([same])) == [200]
+        writer.run([patch(ana.id, {"name": "Bo"})])
+        answer = writer.run([same])[0]
+        assert isinstance(answer, Reply)
+        assert answer.headers["ETag"] == '"1"'
+
+    def test_a_command_that_is_broken_fails_alone(self, writer: Writer) -> None:
+        ana, bo = create(), create()
+        assert told(writer.run([ana, bo])) == [201, 201]
+        answers = writer.run([command("crash", ana.id), patch(ana.id, {"name": "Bo"}), command("crash", bo.id), create()])
+        assert told(answers) == [(500, "command-broken"), 200, (500, "command-broken"), 201]
+
+    @pytest.mark.parametrize("value", [2**63, None])
+    def test_a_command_that_the_store_refuses_fails_alone(self, writer: Writer, value: Any) -> None:
+        """What passed validation and should not have."""
+        row = sample(0)
+        poison = Command(SAMPLES, "create", row.id, THEN, new_id(), body={**row.state, "whole": value})
+        assert told(writer.run([create(), poison, create()])) == [201, (422, "refused-by-store"), 201]
+
+    def test_no_answer_leaves_before_the_commit(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        reached, go, commit = threading.Event(), threading.Event(), SqlUnit.commit
+
+        def slow(unit: SqlUnit) -> None:
+            reached.set()
+            assert go.wait(10)
+            commit(unit)
+
+        monkeypatch.setattr(SqlUnit, "commit", slow)
+        with running(store) as writer:
+            futures = [writer.submit(one) for one in (create(), patch(new_id(), {"name": "x"}))]
+            assert reached.wait(10)
+            assert not any(future.done() for future in futures)
+            go.set()
+            assert futures[0].result(10).status == 201
+            with pytest.raises(Problem):
+                futures[1].result(10)
+
+    def test_the_number_of_statements_does_not_depend_on_the_number_of_commands(self, writer: Writer, store: SqlStore) -> None:
+        numbers = defaultdict(set)
+        for size in (1, 10, 256):
+            old = [create() for _ in range(size)]
+            for name, batch in {
+                "creates": old,
+                "patches": [patch(one.id, {"name": new_id()}) for one in old],
+                "everything": [
+                    each
+                    for one in old
+                    for each in (create(**keyed(new_id())), patch(one.id, {"email": f"{new_id()}@y.de"}), patch(new_id(), {}))
+                ],
+                "deletes": [command("delete", one.id) for one in old],
+            }.items():
+                with counted(store) as sent:
+                    writer.run(batch)
+                numbers[name].add(len(sent) + 1)
+        assert numbers == {"creates": {5}, "patches": {5}, "deletes": {6}, "everything": {10}}
+
+    def test_of_many_that_want_one_value_one_gets_it(self, writers: list[Writer], store: SqlStore, outbox: SqlOutbox) -> None:
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(lambda n: outcome(writers[n % len(writers)], create("ana@x.de")), range(100)))
+        assert (answers.count(201), answers.count((409, "email-taken"))) == (1, 99)
+        check_consistent(store, outbox)
+
+    def test_of_many_that_want_one_id_one_gets_it(self, writers: list[Writer], store: SqlStore, outbox: SqlOutbox) -> None:
+        id_ = new_id()
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(lambda n: outcome(writers[n % len(writers)], create(f"{n}@x.de", id_=id_, match=ANY)), range(100)))
+        assert (answers.count(201), answers.count((412, "exists"))) == (1, 99)
+        check_consistent(store, outbox)
+
+    def test_of_many_with_one_key_one_is_done(self, writers: list[Writer], store: SqlStore, outbox: SqlOutbox) -> None:
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(lambda n: outcome(writers[n % len(writers)], create(**keyed("k"))), range(50)))
+        assert answers == [201] * 50
+        assert store.count(MEMBERS) == 1
+        check_consistent(store, outbox)
+
+    def test_many_mixed_commands_leave_rows_and_records_in_step(self, writers: list[Writer], store: SqlStore, outbox: SqlOutbox) -> None:
+        lock, ids = threading.Lock(), [new_id() for _ in range(20)]
+        answers: dict[Any, int] = defaultdict(int)
+
+        def work(seed: int) -> None:
+            dice, writer = random.Random(seed), writers[seed % len(writers)]
+            for _ in range(125):
+                id_, mail = dice.choice(ids), f"{dice.randrange(40)}@x.de"
+                fresh = new_id()
+                kinds = [
+                    create(mail, id_=fresh),
+                    create(mail, id_=id_, match=ANY),
+                    patch(id_, {"name": new_id()}),
+                    patch(id_, {"email": mail}),
+                    rename(id_, mail),
+                    command("close", id_),
+                    command("secret", id_, secrets={"pin": mail}),
+                    command("crash", id_),
+                    create(f"{fresh}@x.de", id_=fresh, **keyed(mail)),
+                ]
+                one = dice.choices([*kinds, command("delete", id_)], [10, 10, 10, 10, 1, 10, 10, 1, 10, 2])[0]
+                found = outcome(writer, one)
+                with lock:
+                    answers[found] += 1
+                    if found == 201:
+                        ids.append(one.id)
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(work, range(16)))
+        check_consistent(store, outbox)
+        assert sum(answers.values()) == 2000
+        assert not any(isinstance(found, tuple) and found[0] == 503 for found in answers)
+
+
+class TestSqlite(Cases):
+    @pytest.fixture
+    def database(self, sqlite_database: Database) -> Database:
+        return sqlite_database
+
+    @pytest.fixture
+    def writers(self, store: SqlStore) -> Iterator[list[Writer]]:
+        with running(store) as writer:
+            yield [writer]
+
+
+@pytest.mark.engine
+class TestMysql(Cases):
+    @pytest.fixture
+    def database(self, mysql_database: Database) -> Database:
+        return mysql_database
+
+    @pytest.fixture
+    def writers(self, mysql: str, store: SqlStore) -> Iterator[list[Writer]]:
+        """Those of two processes."""
+        other = SqlStore(APP, Database(mysql))
+        with running(store) as one, running(other) as two:
+            yield [one, two]
+        other.close()
+
+    # rows that somebody else has locked
+
+    def test_a_locked_row_delays_its_own_commands_only(self, writer: Writer, stranger: Stranger) -> None:
+        held, free = create(), create()
+        writer.run([held, free])
+        query(stranger, "SELECT id FROM members WHERE id = %s FOR UPDATE", held.id)
+
+        first, second = (writer.submit(patch(held.id, {"name": name})) for name in ("first", "second"))
+        began = time.monotonic()
+        for _ in range(20):
+            assert outcome(writer, patch(free.id, {"name": new_id()})) == 200
+        assert time.monotonic() - began < 1.5
+        assert not first.done()
+        stranger.rollback()
+        assert [first.result(5).headers["ETag"], second.result(5).headers["ETag"]] == ['"2"', '"3"']
+
+    def test_a_command_waits_two_seconds_for_a_locked_row(self, writer: Writer, stranger: Stranger) -> None:
+        held = create()
+        writer.run([held])
+        query(stranger, "SELECT id FROM members WHERE id = %s FOR UPDATE", held.id)
+        began = time.monotonic()
+        assert outcome(writer, command("delete", held.id)) == (503, "row-locked")
+        assert 1.9 < time.monotonic() - began < 3
+        stranger.rollback()
+        assert outcome(writer, command("delete", held.id)) == 204
+
+    def test_a_value_that_somebody_has_not_committed_is_waited_for(self, writer: Writer, stranger: Stranger) -> None:
+        hold(stranger, member("ana@x.de"))
+        waiter = writer.submit(create("ana@x.de"))
+        until(lambda: waiting(stranger, 1))
+        stranger.rollback()
+        assert waiter.result(10).status == 201
+
+    def test_a_value_that_somebody_does_not_commit_stops_its_own_command_only(self, writer: Writer, stranger: Stranger) -> None:
+        email = f"{new_id()}@x.de"  # not one that was deleted a moment ago: InnoDB locks the gap beside that too
+        hold(stranger, member(email))
+        answers = writer.run([create(), create(email), create()])
+        stranger.rollback()
+        assert told(answers) == [201, (503, "row-locked"), 201]
+
+    def test_a_deadlock_is_run_again(self, writer: Writer, stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+        unit, errors = Writer._unit, []
+
+        def watched(writer: Writer, commands: Sequence[Command]) -> list[Answer]:
+            try:
+                return unit(writer, commands)
+            except Contended as error:
+                errors.append(str(error))
+                raise
+
+        monkeypatch.setattr(Writer, "_unit", watched)
+        first, second = f"{new_id()}@x.de", f"{new_id()}@x.de"
+        hold(stranger, *(member() for _ in range(20)), member(second))  # the one with fewer changes is the victim
+        with ThreadPoolExecutor() as pool:
+            answers = pool.submit(writer.run, [create(first), create(second)])
+            until(lambda: waiting(stranger, 1))
+            hold(stranger, member(first))
+            stranger.rollback()
+            assert told(answers.result()) == [201, 201]
+        assert "1213" in errors[0]
+
+
+@pytest.mark.engine
+class TestMysqlThroughABadNetwork:
+    @pytest.fixture
+    def proxy(self, mysql: str) -> Iterator[Proxy]:
+        to = make_url(mysql)
+        proxy = Proxy(to.host or "", to.port or 3306)
+        yield proxy
+        proxy.close()
+
+    @pytest.fixture
+    def store(self, mysql: str, proxy: Proxy) -> Iterator[SqlStore]:
+        yield from through(proxy, mysql)
+
+    @pytest.fixture
+    def outbox(self, store: SqlStore) -> SqlOutbox:
+        return SqlOutbox(APP, store._database)
+
+    @pytest.fixture
+    def writer(self, store: SqlStore, outbox: SqlOutbox) -> Iterator[Writer]:
+        with running(store) as writer:
+            yield writer
+        check_consistent(store, outbox)
+
+    @pytest.mark.parametrize("trouble", ["lose_commit", "lose_answer", "race_commit"])
+    def test_a_commit_of_unknown_outcome_is_done_exactly_once(self, writer: Writer, proxy: Proxy, outbox: SqlOutbox, trouble: str) -> None:
+        ana = create()
+        writer.run([ana])
+        for version in range(2, 7):
+            new = create(**keyed(new_id()))
+            getattr(proxy, trouble)()
+            answers = writer.run([patch(ana.id, {"name": new_id()}), new, patch(new_id(), {"name": "x"})])
+            assert told(answers) == [200, 201, (404, "not-found")]
+            assert isinstance(answers[0], Reply)
+            assert answers[0].headers["ETag"] == f'"{version}"'
+        assert len(records(outbox)[ana.id]) == 6
+
+    def test_an_outcome_that_cannot_be_had_is_told_and_a_key_finds_out(self, writer: Writer, proxy: Proxy, store: SqlStore) -> None:
+        ana = create()
+        writer.run([ana])
+        new = create(**keyed("k"))
+        proxy.die_at_commit()
+        answers = writer.run([new, patch(ana.id, {"name": "x"}), patch(new_id(), {"name": "x"})])
+        assert told(answers) == [(503, "outcome-unknown")] * 3
+        proxy.mend()
+        assert told(writer.run([new])) == [201]
+        assert store.count(MEMBERS) == 2
+
+    def test_a_store_that_was_away_needs_no_restart(self, writer: Writer, proxy: Proxy) -> None:
+        assert outcome(writer, create()) == 201
+        proxy.cut()
+        for _ in range(3):
+            assert outcome(writer, create()) == (503, "write-store-unavailable")
+        proxy.mend()
+        assert outcome(writer, create()) == 201
+
+    def test_a_connection_that_was_lost_meanwhile_is_nobodys_trouble(self, writer: Writer, proxy: Proxy) -> None:
+        assert outcome(writer, create()) == 201
+        proxy.cut()
+        proxy.mend()
+        assert outcome(writer, create()) == 201
+
+
+@pytest.mark.engine
+class TestServerInTrouble:
+    @pytest.fixture
+    def store(self, private_mysql: str) -> Iterator[SqlStore]:
+        store = SqlStore(APP, emptied(Database(private_mysql)))
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def writer(self, store: SqlStore) -> Iterator[Writer]:
+        with running(store) as writer:
+            yield writer
+        check_consistent(store, SqlOutbox(APP, store._database))
+
+    def test_what_was_answered_is_there_after_the_servers_death(self, writer: Writer, store: SqlStore, private: Private) -> None:
+        """Commands go on while the server is killed; each that was told 201 is there, and its record."""
+        answers: dict[str, Any] = {}
+        stop = threading.Event()
+
+        def work() -> None:
+            while not stop.is_set():
+                one = create()
+                answers[one.id] = outcome(writer, one)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            until(lambda: len(answers) > 200)
+            private.kill()
+            until(lambda: (503, "write-store-unavailable") in list(answers.values()))
+        finally:
+            private.start()
+            done = len(answers)
+            until(lambda: list(answers.values())[done:].count(201) > 50)
+            stop.set()
+            for thread in threads:
+                thread.join()
+        promised = {id_ for id_, found in answers.items() if found == 201}
+        there = {id_ for some in chunks(sorted(answers)) for id_ in loaded(store, *some)}
+        unknown = {id_ for id_, found in answers.items() if found == (503, "outcome-unknown")}
+        assert promised <= there <= promised | unknown
+
+    def test_a_server_that_becomes_read_only_and_back_needs_no_restart(self, writer: Writer, private: Private) -> None:
+        assert outcome(writer, create()) == 201
+        private.do("SET GLOBAL super_read_only = ON")
+        try:
+            assert outcome(writer, create()) == (503, "write-store-unavailable")
+        finally:
+            private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+        assert outcome(writer, create()) == 201
+
+    def test_a_backup_that_locks_all_tables_is_waited_for(self, writer: Writer, private: Private) -> None:
+        with connect(private.url) as admin:
+            query(admin, "FLUSH TABLES WITH READ LOCK")
+            first = writer.submit(create())
+            until(lambda: query(admin, "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for global read lock%%'"))
+        assert first.result(10).status == 201

@@ -1,0 +1,202 @@
+"""Poll, apply, bury, commit: nothing is committed that the index has not answered for, and nothing holds up the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from twofold.errors import Unavailable
+from twofold.index.port import Operation, Outcome, Verdict
+from twofold.log.port import Message
+from twofold.projector import projector as module
+from twofold.projector.projector import Projector
+from twofold.record import Record
+from twofold.users import User
+
+USERS = User.declaration
+NOW = "2026-01-31T12:00:00.000Z"
+OK, STALE, REJECTED, UNAVAILABLE = (Outcome(verdict, "because") for verdict in Verdict)
+
+
+class Log:
+    """One topic's messages, and what was published to the dead letters."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.messages = [replace(message, partition=0, offset=offset) for offset, message in enumerate(messages)]
+        self.committed: list[int] = []
+        self.letters: list[Message] = []
+        self.failing: list[str | None] = []
+        self.alive = 0
+        self._next = 0
+
+    def subscribe(self, topic: str, group: str) -> Log:
+        assert (topic, group) == ("users-topic", "user-group")
+        return self
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        self.alive += limit == 0
+        found = self.messages[self._next : self._next + limit]
+        self._next += len(found)
+        return found
+
+    def commit(self, messages: Sequence[Message]) -> None:
+        self.committed += [message.offset for message in messages]
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
+        assert topic == "users-topic.dlq"
+        if self.failing:
+            return [self.failing.pop(0)] * len(messages)
+        self.letters += messages
+        return [None] * len(messages)
+
+    def close(self) -> None:
+        pass
+
+
+class Index:
+    """Answers as it is told to; OK when it is told nothing."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.applied: list[list[tuple[str, int]]] = []
+        self.refreshed = 0
+
+    def apply(self, resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
+        self.applied.append([(each.id[-1], each.version) for each in operations])
+        answer = self.answers.pop(0) if self.answers else OK
+        if isinstance(answer, Exception):
+            raise answer
+        return [answer] * len(operations) if isinstance(answer, Outcome) else answer
+
+    def refresh(self, resource: Any) -> None:
+        self.refreshed += 1
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Backoff", Quick)
+
+
+class Quick:
+    def next(self) -> float:
+        return 0.001
+
+    def reset(self) -> None:
+        pass
+
+
+def change(name: str, version: int = 1, **more: Any) -> Message:
+    key = f"00000000-0000-7000-8000-00000000000{name}"
+    value = {"id": key, "version": version, "name": name, "email": f"{name}@example.com", "created_at": NOW, "updated_at": NOW, **more}
+    return Record(key, version, "users.updated", "event", NOW, orjson.dumps(value)).to_message()
+
+
+def run(log: Log, index: Index) -> Projector:
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    assert projector.step() == 0
+    return projector
+
+
+def headers(message: Message) -> dict[str, bytes | None]:
+    return dict(message.headers)
+
+
+def test_what_is_applied_is_committed() -> None:
+    log, index = Log(change("a"), change("b")), Index()
+    run(log, index)
+    assert (index.applied, log.committed, log.letters) == ([[("a", 1), ("b", 1)]], [0, 1], [])
+
+
+def test_of_a_key_the_newest_version_is_applied_in_whatever_order_it_comes() -> None:
+    log, index = Log(change("a", 1), change("a", 3), change("b", 1), change("a", 2)), Index()
+    run(log, index)
+    assert (index.applied, log.committed) == ([[("a", 3), ("b", 1)]], [0, 1, 2, 3])
+
+
+def test_an_old_version_is_a_success() -> None:
+    log = Log(change("a"))
+    run(log, Index(STALE))
+    assert (log.committed, log.letters) == ([0], [])
+
+
+def test_what_the_index_refuses_goes_to_the_dead_letters_and_the_rest_goes_on() -> None:
+    log = Log(change("a"), change("b"), change("c"))
+    run(log, Index([OK, REJECTED, OK]))
+    (letter,) = log.letters
+    assert (letter.key, letter.value) == (log.messages[1].key, log.messages[1].value)
+    place = {"dlq_topic": b"users-topic", "dlq_partition": b"0", "dlq_offset": b"1", "dlq_reason": b"because"}
+    assert headers(letter) == {**headers(log.messages[1]), **place}
+    assert log.committed == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (Message(b"ana", b'{"name":"Ana"}'), b"header ce_specversion is missing"),
+        (change("a", password="$hash"), b"the field 'password' is not declared"),
+        (
+            replace(change("a"), headers=tuple((n, b"others.updated" if n == "ce_type" else v) for n, v in change("a").headers)),
+            b"'others.updated' is not of users",
+        ),
+        (Message(None, None), b"header ce_specversion is missing"),
+    ],
+)
+def test_what_is_no_record_of_ours_goes_to_the_dead_letters(message: Message, reason: bytes) -> None:
+    log, index = Log(message, change("b")), Index()
+    run(log, index)
+    assert (index.applied, log.committed) == ([[("b", 1)]], [0, 1])
+    assert reason in (headers(log.letters[0])["dlq_reason"] or b"")
+
+
+def test_an_index_that_is_away_is_waited_for_with_smaller_bulks() -> None:
+    log, index = Log(*(change(name) for name in "abcd")), Index(Unavailable("away"), UNAVAILABLE, OK)
+    run(log, index)
+    assert [len(bulk) for bulk in index.applied] == [4, 2, 1, 1, 1, 1]
+    assert (log.committed, log.letters) == ([0, 1, 2, 3], [])
+    assert log.alive
+
+
+def test_only_what_was_not_taken_is_tried_again() -> None:
+    log, index = Log(change("a"), change("b"), change("c")), Index([OK, UNAVAILABLE, REJECTED])
+    run(log, index)
+    assert index.applied == [[("a", 1), ("b", 1), ("c", 1)], [("b", 1)]]
+    assert ([letter.key for letter in log.letters], log.committed) == ([log.messages[2].key], [0, 1, 2])
+
+
+def test_nothing_is_committed_before_its_dead_letters_are_safe() -> None:
+    log = Log(Message(b"ana", b"{}"), change("b"))
+    log.failing = ["no disk"]
+    projector = Projector(USERS, log, Index())  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="dead letters were not published: no disk"):
+        projector.step()
+    assert log.committed == []
+    projector.step()
+    assert (log.committed, len(log.letters)) == ([0, 1], 1)
+
+
+def test_a_stop_while_the_index_is_away_leaves_the_batch_for_the_next_start() -> None:
+    log = Log(change("a"))
+    projector = Projector(USERS, log, Index(*[Unavailable("away")] * 100))  # type: ignore[arg-type]
+    projector.stopping.set()
+    with pytest.raises(Unavailable, match="stopped while waiting"):
+        projector.step()
+    assert log.committed == []
+
+
+def test_under_light_load_what_was_applied_is_soon_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFRESH_EVERY", 0.0)
+    index = Index()
+    run(Log(change("a")), index)
+    assert index.refreshed == 1
+
+
+def test_under_heavy_load_the_index_refreshes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFRESH_EVERY", 0.0)
+    monkeypatch.setattr(module, "LIGHT", 2)
+    index = Index()
+    run(Log(change("a"), change("b")), index)
+    assert index.refreshed == 0

@@ -1,0 +1,306 @@
+"""A query string means one search, or is refused with everything that is wrong and what is allowed instead."""
+
+# ruff: noqa: PT017 - not every input is refused
+# ruff: noqa: RUF012 - Pydantic copies defaults
+
+from __future__ import annotations
+
+import base64
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twofold import Keyword, Password, Places, Resource, Text
+from twofold.errors import Problem
+from twofold.index.mapping import filters
+from twofold.index.port import Search, Sort
+from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES, MAX_WORDS, cursor, parse
+
+
+class Film(Resource, name="films"):
+    """A field of every kind."""
+
+    title: Annotated[str, Text(), Keyword()]
+    plot: Annotated[str, Text()] = ""
+    genre: Literal["drama", "comedy"] = "drama"
+    year: int = 0
+    score: float = 0.0
+    seen: bool = False
+    premiere: date | None = None
+    added: datetime | None = None
+    price: Annotated[Decimal, Places(2)] = Decimal(0)
+    prices: Annotated[list[Decimal], Places(2)] = []
+    moments: list[datetime] = []
+    tags: Annotated[list[str], Keyword()] = []
+    key: Password
+
+
+FILMS = Film.declaration
+FILTERS = ["title", "genre", "year", "score", "seen", "premiere", "added", "price", "prices", "moments", "tags"]
+NEWEST = (Sort("created_at", descending=True),)
+BEST = (Sort("_score", descending=True),)
+
+
+def asked(**parameters: Any) -> Search:
+    return parse(FILMS, [(name, value) for name, given in parameters.items() for value in (given if isinstance(given, list) else [given])])
+
+
+def errors(**parameters: Any) -> list[dict[str, str]]:
+    with pytest.raises(Problem) as problem:
+        asked(**parameters)
+    assert (problem.value.status, problem.value.code) == (400, "invalid-parameter")
+    return problem.value.members["errors"]
+
+
+def test_nothing_asks_for_the_newest() -> None:
+    assert asked() == Search((), None, (), NEWEST, DEFAULT_LIMIT)
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("q", "words", "prefix"),
+        [
+            ("ana", (), "ana"),
+            ("ana gar", ("ana",), "gar"),
+            ("ana garcía ", ("ana", "garcía"), None),
+            ("  ana   gar", ("ana",), "gar"),
+            ("ana\tgar\n", ("ana", "gar"), None),
+            ("ana & gar", ("ana",), "gar"),
+            ("ana, -gar", ("ana,",), "-gar"),
+            ("&", (), "&"),
+            ("& ", ("&",), None),
+            ('"a OR b* NEAR(c)', ('"a', "OR", "b*"), "NEAR(c)"),
+            ("a\0b", ("a",), "b"),
+            ("日本 語", ("日本",), "語"),
+            ("😀", (), "😀"),
+            ("", (), None),
+            (" ", (), None),
+        ],
+    )
+    def test_words_are_split_at_spaces_and_the_last_may_be_unfinished(self, q: str, words: tuple[str, ...], prefix: str | None) -> None:
+        search = asked(q=q)
+        assert (search.words, search.prefix) == (words, prefix)
+
+    def test_the_best_come_first_where_there_are_words(self) -> None:
+        assert (asked(q="ana").sort, asked(q=" ").sort, asked(q="ana", sort="-year").sort) == (
+            BEST,
+            NEWEST,
+            (Sort("year", descending=True),),
+        )
+
+    def test_length_and_number_are_limited(self) -> None:
+        assert asked(q="x" * MAX_QUERY)
+        assert errors(q="x" * (MAX_QUERY + 1)) == [{"parameter": "q", "detail": "At most 256 characters."}]
+        assert asked(q=" ".join(["x"] * MAX_WORDS))
+        assert errors(q=" ".join(["x"] * (MAX_WORDS + 1))) == [{"parameter": "q", "detail": "At most 16 words."}]
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("name", "text", "value"),
+        [
+            ("title", "Jules et Jim", "Jules et Jim"),
+            ("title", "", ""),
+            ("title", 'x" OR 1=1--', 'x" OR 1=1--'),
+            ("genre", "comedy", "comedy"),
+            ("year", "-1962", -1962),
+            ("year", "9223372036854775807", 2**63 - 1),
+            ("score", "7.5", 7.5),
+            ("score", "1e3", 1000.0),
+            ("seen", "true", True),
+            ("seen", "false", False),
+            ("premiere", "1962-01-23", "1962-01-23"),
+            ("added", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000Z"),
+            ("added", "2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00.000Z"),
+            ("added", "2026-01-31T12:00:00 02:00", "2026-01-31T10:00:00.000Z"),
+            ("added", "2026-01-31T12:00:00.1239Z", "2026-01-31T12:00:00.123Z"),
+            ("price", "12.3", 1230),
+            ("price", "-0.05", -5),
+            ("prices", "12.30", 1230),
+            ("moments", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000Z"),
+            ("tags", "new wave", "new wave"),
+        ],
+    )
+    def test_a_value_is_as_documents_hold_it(self, name: str, text: str, value: Any) -> None:
+        assert asked(**{name: text}).filters == ((name, (value,)),)
+
+    @pytest.mark.parametrize(
+        ("name", "texts", "allowed"),
+        [
+            ("genre", ["Drama", "", "horror"], "One of: drama, comedy."),
+            ("year", ["x", "", "1.5", "9223372036854775808", "9" * 5000, "1e3", "true"], "An integer of 64 bits, for example 42."),
+            ("score", ["x", "", "nan", "inf", "-inf", "1e400"], "A number, for example 1.5."),
+            ("seen", ["True", "1", "", "yes"], "true or false."),
+            ("premiere", ["x", "", "1962-02-30", "1962-1-1", "today"], "A date, for example 2026-01-31."),
+            ("added", ["x", "", "2026-01-31", "2026-01-31T12:00:00"], "A date and time with a zone, for example 2026-01-31T12:00:00Z."),
+            (
+                "added",
+                ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:00"],
+                "A date and time with a zone, for example 2026-01-31T12:00:00Z.",
+            ),
+            ("moments", ["0001-01-01T00:00:00Z", "x"], "A date and time with a zone, for example 2026-01-31T12:00:00Z."),
+            (
+                "price",
+                ["x", "", "0.001", "NaN", "sNaN", "Infinity", "1e999999999", "1" * 41],
+                "A decimal number with no more places than the field has",
+            ),
+            ("prices", ["x", "0.001", "NaN", "1e999999", "9" * 40], "A decimal number with no more places than the field has"),
+            ("title", ["x" * 8192, "\ud800"], ""),
+        ],
+    )
+    def test_what_is_no_value_is_told_with_what_is(self, name: str, texts: list[str], allowed: str) -> None:
+        for text in texts:
+            (error,) = errors(**{name: text})
+            assert error["parameter"] == name
+            assert error["detail"].startswith(allowed)
+
+    def test_values_of_one_field_are_alternatives_and_fields_are_in_order(self) -> None:
+        assert asked(year=["1962", "1961"], genre="drama").filters == (("genre", ("drama",)), ("year", (1962, 1961)))
+
+    def test_the_number_of_values_is_limited_where_it_is_exceeded(self) -> None:
+        assert len(asked(year=["1"] * MAX_VALUES).filters[0][1]) == MAX_VALUES
+        assert errors(genre="drama", year=["1"] * (MAX_VALUES + 1)) == [{"parameter": "year", "detail": "At most 50 values."}]
+
+    @given(st.sampled_from(FILTERS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
+    def test_what_is_accepted_fits_every_index(self, name: str, text: str) -> None:
+        try:
+            search = asked(**{name: text})
+        except Problem:
+            return
+        assert list(filters(FILMS, search)) == list(search.filters)
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["nothing", "key", "password", "Title", "title ", "", "q2", "offset", "x" * 1000])
+    def test_an_unknown_parameter_is_refused_with_those_that_are_known(self, name: str) -> None:
+        (error,) = errors(**{name: "1"})
+        assert error == {"parameter": name[:64], "detail": f"Unknown. Allowed are: q, sort, limit, cursor, {', '.join(FILTERS)}."}
+
+    def test_a_field_that_is_not_filtered_is_told_apart(self) -> None:
+        (error,) = errors(plot="x")
+        assert error["detail"].startswith("This field is not declared as filterable (Keyword). Allowed are: q, sort,")
+
+    def test_everything_wrong_is_told_at_once(self) -> None:
+        found = errors(nothing="1", year="x", sort="plot", limit="0", q="x" * 300, cursor="bad")
+        assert sorted(error["parameter"] for error in found) == ["limit", "nothing", "q", "sort", "year"]
+
+    @pytest.mark.parametrize("name", ["q", "sort", "limit", "cursor"])
+    def test_what_is_asked_once_is_given_once(self, name: str) -> None:
+        given = {"q": "a", "sort": "year", "limit": "1", "cursor": "x"}[name]
+        assert {"parameter": name, "detail": "Give this parameter once."} in errors(**{name: [given, given]})
+
+
+class TestSort:
+    @pytest.mark.parametrize(
+        ("given", "sort"),
+        [
+            ("year", (Sort("year"),)),
+            ("-year,title", (Sort("year", descending=True), Sort("title"))),
+            ("id", (Sort("id"),)),
+            (
+                "-version,created_at,-updated_at",
+                (Sort("version", descending=True), Sort("created_at"), Sort("updated_at", descending=True)),
+            ),
+        ],
+    )
+    def test_fields_are_in_order(self, given: str, sort: tuple[Sort, ...]) -> None:
+        assert asked(sort=given).sort == sort
+
+    @pytest.mark.parametrize(
+        "given", ["", "plot", "tags", "key", "--year", "+year", "year,", ",", "_score", "year desc", "year;DROP TABLE films"]
+    )
+    def test_what_cannot_be_sorted_by_is_refused_with_what_can(self, given: str) -> None:
+        (error,) = errors(sort=given)
+        sortable = "id, created_at, updated_at, version, title, genre, year, score, seen, premiere, added, price"
+        assert error == {"parameter": "sort", "detail": f"Names of fields, with - before one for descending. Allowed are: {sortable}."}
+
+    @pytest.mark.parametrize("given", ["year,title,genre,score", "year,year", "year,-year"])
+    def test_number_is_limited_and_each_is_given_once(self, given: str) -> None:
+        assert errors(sort=given) == [{"parameter": "sort", "detail": "At most 3 fields, each once."}]
+
+
+class TestLimit:
+    @pytest.mark.parametrize("given", ["1", "20", str(MAX_LIMIT)])
+    def test_it_is_a_number(self, given: str) -> None:
+        assert asked(limit=given).limit == int(given)
+
+    @pytest.mark.parametrize("given", ["0", "101", "-1", "x", "", "1.0", "1e1", " 1", "٣", "9" * 5000])
+    def test_beyond_its_bounds_it_is_refused(self, given: str) -> None:
+        assert errors(limit=given) == [{"parameter": "limit", "detail": "1 to 100."}]
+
+
+class TestCursor:
+    QUERY = {"q": "ana", "genre": ["drama", "comedy"], "sort": "-year,title"}
+
+    def test_it_goes_on_behind_the_values_that_it_holds(self) -> None:
+        search = asked(**self.QUERY)
+        again = asked(**self.QUERY, cursor=cursor(search, (1962, "Jules et Jim", "id")))
+        assert again.after == (1962, "Jules et Jim", "id")
+        assert (again.words, again.prefix, again.filters, again.sort) == (search.words, search.prefix, search.filters, search.sort)
+
+    @pytest.mark.parametrize("value", [None, True, 0, -(2**63), 1.5, "", "é😀\n", "x" * 8191])
+    def test_any_value_survives(self, value: Any) -> None:
+        given = cursor(asked(sort="year"), (value, "id"))
+        assert given.isascii()
+        assert asked(sort="year", cursor=given).after == (value, "id")
+
+    def test_the_size_of_the_page_may_change(self) -> None:
+        given = cursor(asked(sort="id", limit="1"), ("id",))
+        assert asked(sort="id", limit="100", cursor=given).limit == 100
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {},
+            {"q": "an"},
+            {"q": "ana "},
+            {"genre": "drama"},
+            {"genre": ["comedy", "drama"]},
+            {"sort": "year,title"},
+            {"sort": "-year"},
+            {"seen": "true"},
+        ],
+    )
+    def test_it_belongs_to_its_query(self, other: dict[str, Any]) -> None:
+        given = cursor(asked(**self.QUERY), (1962, "Jules et Jim", "id"))
+        with pytest.raises(Problem) as problem:
+            asked(**{**self.QUERY, **other, "cursor": given} if other else {"cursor": given})
+        assert (problem.value.status, problem.value.code) == (400, "invalid-cursor")
+        assert "Repeat every other parameter as it was" in problem.value.detail
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"x", b"{}", b"[]", b"null", b'"abc"', b"7", b"[1]", b'["mark"]', b"[" * 5000, b"\xff", b'[{"a":1},[]]']
+    )
+    def test_what_is_none_of_ours_is_refused(self, content: bytes) -> None:
+        for text in (content.decode("latin-1"), base64.urlsafe_b64encode(content).decode()):
+            with pytest.raises(Problem) as problem:
+                asked(cursor=text)
+            assert (problem.value.status, problem.value.code) == (400, "invalid-cursor")
+
+    @pytest.mark.parametrize("values", [[], ["id"], [1962, "id", 3], [[1962], "id"], [{"a": 1}, "id"]])
+    def test_the_values_are_as_many_as_the_sorts(self, values: list[Any]) -> None:
+        search = asked(sort="year")
+        mark = orjson.loads(base64.urlsafe_b64decode(cursor(search, ()) + "=="))[0]
+        forged = base64.urlsafe_b64encode(orjson.dumps([mark, *values])).decode()
+        with pytest.raises(Problem):
+            asked(sort="year", cursor=forged)
+
+
+NAMES = st.sampled_from(["q", "sort", "limit", "cursor", *FILTERS, "plot", "nothing", ""])
+VALUES = st.text(max_size=40) | st.sampled_from(
+    ["-year,title", "10", "true", "1e999999", "\0", "\ud800", "\ud83d", "2026-01-31", "null", "[]"]
+)
+
+
+@given(st.lists(st.tuples(NAMES | st.text(max_size=5), VALUES), max_size=8))
+def test_any_query_string_is_a_search_or_a_bad_request(parameters: list[tuple[str, str]]) -> None:
+    try:
+        assert isinstance(parse(FILMS, parameters), Search)
+    except Problem as problem:
+        assert problem.status == 400
+        orjson.dumps([problem.detail, problem.members])

@@ -1,0 +1,223 @@
+"""What arrives while a batch runs goes together into the next one, and everybody gets their own answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from twofold.errors import Unavailable
+from twofold.runtime.batcher import LATER, Batcher
+
+SECONDS = 10
+
+
+class Gate:
+    """A `run` that notes its batches and waits in each until it is let through."""
+
+    def __init__(self, answer: Callable[[Any], Any] = lambda item: item) -> None:
+        self.batches: list[list[Any]] = []
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Event()
+        self._answer = answer
+
+    def __call__(self, items: list[Any]) -> Sequence[Any]:
+        self.batches.append(items)
+        self.entered.release()
+        assert self.open.wait(SECONDS)
+        return [self._answer(item) for item in items]
+
+    def occupy(self, batcher: Batcher[Any, Any]) -> Future[Any]:
+        """A first item that runs until the gate opens, so that whatever comes now has to wait."""
+        first = batcher.submit("first")
+        assert self.entered.acquire(timeout=SECONDS)
+        return first
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Batcher[Any, Any]]]:
+    made: list[Batcher[Any, Any]] = []
+
+    def make_(run: Callable[[list[Any]], Sequence[Any]], **options: int) -> Batcher[Any, Any]:
+        made.append(Batcher("test", run, **options))
+        return made[-1]
+
+    yield make_
+    for batcher in made:
+        batcher.stop()
+
+
+def test_a_lone_item_does_not_wait(make) -> None:
+    assert make(lambda items: [item * 2 for item in items]).submit(21).result(SECONDS) == 42
+
+
+def test_what_waits_goes_together_in_its_order(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+    gate.occupy(batcher)
+    futures = [batcher.submit(number) for number in range(100)]
+    gate.open.set()
+    assert [future.result(SECONDS) for future in futures] == list(range(100))
+    assert gate.batches == [["first"], list(range(100))]
+
+
+def test_a_batch_has_at_most_so_many_items(make) -> None:
+    gate = Gate()
+    batcher = make(gate, max_items=3)
+    gate.occupy(batcher)
+    futures = [batcher.submit(number) for number in range(7)]
+    gate.open.set()
+    assert [future.result(SECONDS) for future in futures] == list(range(7))
+    assert gate.batches[1:] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_a_batch_has_about_so_much_weight(make) -> None:
+    gate = Gate()
+    batcher = make(gate, max_weight=10)
+    gate.occupy(batcher)
+    futures = [batcher.submit(weight, weight) for weight in (4, 6, 1, 99, 9, 1)]
+    gate.open.set()
+    [future.result(SECONDS) for future in futures]
+    assert gate.batches[1:] == [[4, 6], [1], [99], [9, 1]]
+
+
+def test_later_goes_first_into_the_next_batch(make) -> None:
+    postponed = {"b", "d"}
+
+    def answer(item: str) -> Any:
+        if item in postponed:
+            postponed.remove(item)
+            return LATER
+        return item
+
+    gate = Gate(answer)
+    batcher = make(gate, max_items=4)
+    gate.occupy(batcher)
+    futures = [batcher.submit(item) for item in "abcdef"]
+    gate.open.set()
+    assert [future.result(SECONDS) for future in futures] == list("abcdef")
+    assert gate.batches[1:] == [list("abcd"), list("bdef")]
+
+
+def test_what_is_nothing_but_later_is_tried_again(make) -> None:
+    tries = []
+
+    def run(items: list[str]) -> Sequence[Any]:
+        tries.append(items)
+        return [LATER] if len(tries) < 3 else items
+
+    assert make(run).submit("patient").result(SECONDS) == "patient"
+    assert len(tries) == 3
+
+
+def test_too_many_that_wait_are_refused_at_once(make) -> None:
+    gate = Gate()
+    batcher = make(gate, max_waiting=2)
+    first = gate.occupy(batcher)
+    waiting = [batcher.submit(number) for number in range(2)]
+    with pytest.raises(Unavailable, match="Too many requests are waiting"):
+        batcher.submit("too much")
+    gate.open.set()
+    assert [future.result(SECONDS) for future in (first, *waiting)] == ["first", 0, 1]
+    assert batcher.submit("again").result(SECONDS) == "again"
+
+
+def test_an_error_is_the_answer_to_its_item_alone(make) -> None:
+    gate = Gate(lambda item: ValueError(item) if item == "bad" else item)
+    batcher = make(gate)
+    gate.occupy(batcher)
+    good, bad, other = (batcher.submit(item) for item in ("good", "bad", "other"))
+    gate.open.set()
+    assert (good.result(SECONDS), other.result(SECONDS)) == ("good", "other")
+    with pytest.raises(ValueError, match="bad"):
+        bad.result(SECONDS)
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), SystemExit(), KeyboardInterrupt()])
+def test_a_batch_that_fails_is_told_to_all_and_the_lane_lives_on(make, failure: BaseException) -> None:
+    failures = [failure]
+
+    def run(items: list[str]) -> list[str]:
+        if failures:
+            raise failures.pop()
+        return items
+
+    batcher = make(run)
+    with pytest.raises(type(failure)):
+        batcher.submit("unlucky").result(SECONDS)
+    assert batcher.submit("lucky").result(SECONDS) == "lucky"
+
+
+@pytest.mark.parametrize("answers", [[], [1, 2]])
+def test_a_wrong_number_of_answers_is_told_to_all_and_the_lane_lives_on(make, answers: list[int]) -> None:
+    batcher = make(lambda items: answers if items == ["odd"] else items)
+    with pytest.raises(RuntimeError, match=f"{len(answers)} results for 1 items"):
+        batcher.submit("odd").result(SECONDS)
+    assert batcher.submit("even").result(SECONDS) == "even"
+
+
+def test_who_went_away_does_not_disturb_the_others(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+    gate.occupy(batcher)
+    gone, stays = batcher.submit("gone"), batcher.submit("stays")
+    assert gone.cancel()
+    gate.open.set()
+    assert stays.result(SECONDS) == "stays"
+    assert gate.batches[1] == ["gone", "stays"]
+
+
+def test_stop_finishes_what_waits_and_takes_nothing_more() -> None:
+    gate = Gate()
+    batcher: Batcher[Any, Any] = Batcher("test", gate)
+    first = gate.occupy(batcher)
+    waiting = [batcher.submit(number) for number in range(10)]
+    stopper = threading.Thread(target=batcher.stop)
+    stopper.start()
+    while not batcher._stopping:
+        pass
+    with pytest.raises(Unavailable, match="Stopping"):
+        batcher.submit("late")
+    gate.open.set()
+    stopper.join(SECONDS)
+    assert [future.result(0) for future in (first, *waiting)] == ["first", *range(10)]
+
+
+def test_stop_may_be_called_twice() -> None:
+    batcher: Batcher[Any, Any] = Batcher("test", lambda items: items)
+    batcher.stop()
+    batcher.stop()
+
+
+def test_lanes_run_at_the_same_time(make) -> None:
+    meeting = threading.Barrier(3)
+
+    def run(items: list[int]) -> list[int]:
+        meeting.wait(SECONDS)
+        return items
+
+    batcher = make(run, max_items=1, lanes=3)
+    assert [future.result(SECONDS) for future in [batcher.submit(number) for number in range(3)]] == [0, 1, 2]
+
+
+def test_everybody_gets_their_own_answer_whoever_asks(make) -> None:
+    batcher = make(lambda items: [LATER if item % 7 == 0 and not seen(item) else -item for item in items], max_items=8, lanes=3)
+    noted: set[int] = set()
+
+    def seen(item: int) -> bool:
+        return item in noted or bool(noted.add(item))
+
+    wrong: list[int] = []
+
+    def ask(first: int) -> None:
+        wrong.extend(number for number in range(first, first + 50) if batcher.submit(number).result(SECONDS) != -number)
+
+    threads = [threading.Thread(target=ask, args=(1000 * number + 1,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

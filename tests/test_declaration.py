@@ -1,0 +1,324 @@
+"""A wrong declaration is refused at import, with the class, the field and the fix in the message."""
+
+from __future__ import annotations
+
+import enum
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+import pytest
+from pydantic import BaseModel, EmailStr, Field, SecretStr
+
+from twofold import App, Column, Context, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
+from twofold.errors import DeclarationError
+from twofold.resource import RESERVED, RESERVED_RESOURCES, RESERVED_TABLES, Declaration
+from twofold.users import User
+
+
+class Numbers(enum.IntEnum):
+    ONE = 1
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Credentials(BaseModel):
+    login: str
+    key: SecretStr
+
+
+def declare(annotation: Any, default: Any = ..., field: str = "thing", **options: Any) -> Declaration:
+    """A class `Sample` with one field."""
+    namespace: dict[str, Any] = {"__annotations__": {field: annotation}, "__module__": __name__}
+    if default is not ...:
+        namespace[field] = default
+    options = {"name": "samples", **options}
+    cls: Any = type(Resource)("Sample", (Resource,), namespace, **options)
+    return cls.declaration
+
+
+def declare_command(method: Any, *, event: str | None = None, name: str | None = None) -> Declaration:
+    """A class `Sample` with one command."""
+    namespace = {
+        "__annotations__": {"note": str},
+        "note": "",
+        "__module__": __name__,
+        name or method.__name__: command(event=event)(method),
+    }
+    cls: Any = type(Resource)("Sample", (Resource,), namespace, name="samples")
+    return cls.declaration
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_names_of_the_runtime_and_of_query_parameters_are_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: .* rename it, and keep the column with Column\("{name}"\)'):
+        declare(str, field=name)
+
+
+@pytest.mark.parametrize("name", ["camelCase", "ümlaut", "x" * 64])
+def test_names_that_are_no_columns_are_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Sample\.{name}: .* lower-case letters, digits and _"):
+        declare(str, field=name)
+
+
+@pytest.mark.parametrize(
+    "annotation", [object, bytes, dict[str, str], set[str], tuple[int, ...], Any, Credentials, SecretStr, list[list[str]], complex]
+)
+def test_unsupported_types_are_refused_with_those_that_are_supported(annotation: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"Sample\.thing: .* cannot be stored; use str, EmailStr, int, .* or a list of these"):
+        declare(annotation)
+
+
+def test_an_annotation_whose_name_is_unknown_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Sample\.thing: .*Nowhere.* cannot be stored; use str"):
+        declare("Nowhere")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "fix"),
+    [
+        (Decimal, ..., r"a Decimal needs Places\(0\) to Places\(9\): Annotated\[Decimal, Places\(2\)\]"),
+        (Annotated[Decimal, Places(10)], ..., r"a Decimal needs Places\(0\) to Places\(9\)"),
+        (Annotated[Decimal, Places(-1)], ..., r"a Decimal needs Places\(0\) to Places\(9\)"),
+        (Annotated[int, Places(2)], ..., "Places belongs to a Decimal"),
+        (Annotated[str, Guarded()], ..., "a Guarded field needs a default"),
+        (Annotated[Password, Text()], ..., "a secret cannot be searched.*take that hint away"),
+        (Annotated[Secret, Keyword()], ..., "a secret cannot be searched"),
+        (Annotated[Secret, Unique()], ..., "a secret cannot be .*unique"),
+        (Annotated[Password, Guarded()], ..., "a secret cannot be .*guarded"),
+        (Password | None, None, "a secret cannot be .*optional"),
+        (list[Secret], ..., "a secret cannot be .*a list"),
+        (Annotated[int, Text()], ..., "Text and Keyword belong to strings"),
+        (Annotated[date, Keyword()], ..., "Text and Keyword belong to strings"),
+        (Annotated[list[str], Unique()], ..., "Unique belongs to"),
+        (Annotated[float, Unique()], ..., "Unique belongs to"),
+        (Annotated[bool, Unique()], ..., "Unique belongs to"),
+        (str | int, ..., r"a union is only supported as `X \| None`"),
+        (str | int | None, ..., r"a union is only supported as `X \| None`"),
+        (list[str | None], ..., r"a list cannot hold None; write `list\[X\]` or `list\[X\] \| None`"),
+        (Literal["a", 1], ..., "the choices of a Literal or Enum must be strings"),
+        (Literal["a", None], ..., "the choices of a Literal or Enum must be strings"),  # noqa: PYI061
+        (Numbers, ..., "the choices of a Literal or Enum must be strings"),
+        (Annotated[str, Column("Über Name")], ..., "Column.'Über Name'. should have lower-case letters, digits and _"),
+        (str, None, "its default does not fit the annotation .*; change one of them"),
+        (Literal["open", "closed"], "gone", "its default does not fit the annotation .*; change one of them"),
+        (Annotated[int, Field(ge=1)], 0, "its default does not fit the annotation"),
+        (Annotated[Decimal, Places(2)], Decimal("0.001"), "its default cannot be stored .*at most 2 places.*; choose another"),
+        (str, "zero\0byte", "its default cannot be stored"),
+    ],
+)
+def test_hints_that_do_not_fit_are_refused_with_the_fix(annotation: Any, default: Any, fix: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Sample\.thing: .*{fix}"):
+        declare(annotation, default)
+
+
+@pytest.mark.parametrize("column", ["id", "version", "created_at", "updated_at"])
+def test_columns_of_the_runtime_are_refused(column: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Sample\.thing: the column '{column}' is used twice; give it Column"):
+        declare(Annotated[str, Column(column)])
+
+
+def test_two_fields_in_one_column_are_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Sample\.b: the column 'same' is used twice; give it Column"):
+
+        class Sample(Resource, name="samples"):
+            a: Annotated[str, Column("same")]
+            b: Annotated[str, Column("same")]
+
+
+def test_the_column_of_a_unique_key_is_taken_too() -> None:
+    with pytest.raises(DeclarationError, match=r"Sample\.email_key: the column 'email_key' is used twice"):
+
+        class Sample(Resource, name="samples"):
+            email: Annotated[str, Unique()]
+            email_key: str
+
+
+@pytest.mark.parametrize("name", ["", "Users", "1st", "a_b", "a b", "ü", "x" * 64, *sorted(RESERVED_RESOURCES)])
+def test_names_of_resources_that_are_no_path_are_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=r'Sample: the name .* cannot be used; write class Sample\(Resource, name="things"\)'):
+        declare(str, name=name)
+
+
+def test_a_resource_without_a_name_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r'Sample: .*write class Sample\(Resource, name="things"\)'):
+
+        class Sample(Resource):
+            thing: str
+
+
+@pytest.mark.parametrize("table", sorted(RESERVED_TABLES))
+def test_tables_of_the_runtime_are_refused_given_or_derived(table: str) -> None:
+    for options in ({"name": table}, {"table": table}):
+        with pytest.raises(DeclarationError, match=rf'Sample: the table {table!r} cannot be used; give it another with table="'):
+            declare(str, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"table": "Users"}, "the table 'Users' cannot be used; choose lower-case letters, digits and _"),
+        ({"table": ""}, "the table '' cannot be used"),
+        ({"topic": "of users"}, "the topic 'of users' cannot be used; choose letters, digits, - and _"),
+        ({"topic": "t" * 201}, "the topic 't+' cannot be used"),
+        ({"group": "a/b"}, "the group 'a/b' cannot be used"),
+        ({"index": "Users"}, "the index 'Users' cannot be used; choose .*lower case"),
+        ({"index": "_users"}, "the index '_users' cannot be used"),
+        ({"partitions": 0}, "partitions=0 cannot be used; choose 1 to 1000"),
+        ({"partitions": 1001}, "partitions=1001 cannot be used"),
+        ({"commands": ("create", "destroy")}, "commands='destroy' cannot be used; it takes a tuple of create, replace, patch, delete"),
+        ({"commands": "create"}, "commands='create' cannot be used; it takes a tuple of"),
+        ({"tabel": "users"}, "tabel= is not a class argument; it takes name, table, topic, group, index, partitions, commands"),
+    ],
+)
+def test_class_arguments_that_no_engine_takes_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(DeclarationError, match=f"Sample: {words}"):
+        declare(str, **options)
+
+
+def test_commands_may_be_any_iterable() -> None:
+    assert declare(str, commands=iter(["create", "patch"])).free == {"create", "patch"}
+    assert declare(str, commands=()).free == set()
+
+
+@pytest.mark.parametrize("what", ["name", "table", "topic", "group", "index"])
+def test_two_resources_share_nothing(what: str) -> None:
+    given = {"name": "users", "table": "user", "topic": "users-topic", "group": "user-group", "index": "users"}
+    other = {each: value if each == what else f"other{number}" for number, (each, value) in enumerate(given.items())}
+
+    class Other(Resource, **other):
+        thing: str
+
+    with pytest.raises(DeclarationError, match=f"Other: {what}={given[what]!r} is User's too; give one of them another"):
+        App(User, Other)
+
+
+def test_an_app_without_resources_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"App\(\) needs at least one resource: App\(User\)"):
+        App()
+
+
+class TestCommands:
+    def test_a_parameter_needs_an_annotation(self) -> None:
+        def close(self, reason): ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: the parameter 'reason' needs an annotation, for example reason: str"):
+            declare_command(close)
+
+    def test_parameters_have_names(self) -> None:
+        def anything(self, *reasons: str) -> Self: ...
+        def everything(self, **reasons: str) -> Self: ...
+        def nothing(self, reason: str, /) -> Self: ...
+        def hidden(self, _reason: str) -> Self: ...
+
+        for method in (anything, everything, nothing, hidden):
+            with pytest.raises(DeclarationError, match=rf"Sample\.{method.__name__}: the parameter '_?reasons?' "):
+                declare_command(method)
+
+    def test_a_command_is_not_async(self) -> None:
+        async def close(self) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: a command is a plain function; write def, not async def"):
+            declare_command(close)
+
+    @pytest.mark.parametrize("event", ["Closed", "was closed", "users.closed", "1st", "é", "x" * 64])
+    def test_an_event_is_one_lower_case_word(self, event: str) -> None:
+        def close(self) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=rf"Sample\.close: event={event!r} should have lower-case letters, digits, _ and -"):
+            declare_command(close, event=event)
+
+    def test_deleted_is_the_event_of_delete_alone(self) -> None:
+        def close(self) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: event='deleted' is the event of delete.*choose another"):
+            declare_command(close, event="deleted")
+
+    @pytest.mark.parametrize("name", ["create", "replace", "patch", "delete"])
+    def test_the_event_of_a_free_command_is_fixed(self, name: str) -> None:
+        def method(self) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=rf"Sample\.{name}: event='renamed' has no effect on {name}.*write @command\(\)"):
+            declare_command(method, event="renamed", name=name)
+
+    @pytest.mark.parametrize("name", ["copy", "model_dump", "export", "search", "Close", "_close"])
+    def test_names_of_pydantic_and_the_runtime_are_refused(self, name: str) -> None:
+        def method(self) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=rf"Sample\.{name}: the name is used by Pydantic or the runtime.*rename the command"):
+            declare_command(method, name=name)
+
+    def test_a_name_that_was_not_imported_is_told(self) -> None:
+        def close(self, when: Tomorrow) -> Self: ...  # noqa: F821
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: name 'Tomorrow' is not defined; import the name"):
+            declare_command(close)
+
+    def test_arguments_come_from_json(self) -> None:
+        def close(self, app: App) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: its arguments cannot be read from JSON"):
+            declare_command(close)
+
+    def test_a_command_may_name_its_own_class(self) -> None:
+        def close(self, reason: str = "none") -> Sample: ...  # noqa: F821
+
+        assert declare_command(close).commands["close"].event == "close"
+
+    def test_secrets_are_found_wherever_they_are_in_an_argument(self) -> None:
+        def reset(
+            self,
+            bare: Password,
+            annotated: Annotated[Secret, Field(min_length=8)],
+            several: list[SecretStr],
+            model: Credentials,
+            public: str,
+            ctx: Context,
+            optional: Password | None = None,
+        ) -> Self: ...
+
+        spec = declare_command(reset).commands["reset"]
+        assert spec.secret_arguments == {"bare", "annotated", "several", "model", "optional"}
+        assert spec.takes_context
+        assert "ctx" not in spec.arguments.model_fields
+
+
+def test_everything_is_derived_from_the_name() -> None:
+    made = declare(str, name="blog-posts")
+    assert (made.table, made.topic, made.group, made.index) == ("blog_posts", "blog-posts-topic", "blog-posts-group", "blog-posts")
+    assert (made.partitions, made.free, made.dead_letters) == (4, {"create", "replace", "patch", "delete"}, "blog-posts-topic.dlq")
+
+
+def test_the_built_in_app_has_the_names_of_the_article() -> None:
+    user = User.declaration
+    assert (user.name, user.table, user.topic, user.group, user.index) == ("users", "user", "users-topic", "user-group", "users")
+    assert [(field.name, field.column) for field in user.fields] == [("name", "username"), ("email", "email"), ("password", "password")]
+    assert [field.name for field in user.public] == ["name", "email"]
+
+
+def test_a_lists_length_is_not_the_length_of_its_items() -> None:
+    field = declare(Annotated[list[Annotated[str, Field(max_length=50)]], Keyword(), Field(max_length=3)]).field("thing")
+    assert (field.many, field.keyword, field.max_length) == (True, True, 50)
+
+
+@pytest.mark.parametrize("annotation", [Annotated[str, Field(max_length=5)] | None, Annotated[str | None, Field(max_length=5)]])
+def test_a_length_counts_wherever_it_stands(annotation: Any) -> None:
+    field = declare(annotation, None).field("thing")
+    assert (field.nullable, field.max_length) == (True, 5)
+
+
+@pytest.mark.parametrize(("annotation", "choices"), [(Literal["a", "b"], ("a", "b")), (Colour, ("red",))])
+def test_choices_are_keywords_by_themselves(annotation: Any, choices: tuple[str, ...]) -> None:
+    field = declare(annotation).field("thing")
+    assert (field.choices, field.filterable, field.sortable) == (choices, True, True)
+
+
+def test_the_digest_changes_with_what_clients_see_and_with_nothing_else() -> None:
+    digests = [declare(each).digest for each in (str, Annotated[str, Text()], Annotated[str, Column("other")], EmailStr)]
+    assert len(set(digests)) == 1
+    assert (
+        len({declare(each, default).digest for each, default in ((str, ...), (str, "x"), (str | None, None), (list[str], []), (int, 1))})
+        == 5
+    )

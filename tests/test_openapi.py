@@ -1,0 +1,168 @@
+"""What the OpenAPI documents say is what the services do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+import schemathesis
+from examples.accounts import app as accounts
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+from starlette.routing import Mount, Route
+
+from tests.conftest import QUICK, temporary_folder
+from tests.stack import Stack
+from twofold import App
+from twofold.command import passwords
+from twofold.users import User
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+    allow_header_conformance,
+]
+BOUNDED = settings(
+    max_examples=25,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+APP = App(User, *(declaration.cls for declaration in accounts))
+BODIES = {
+    "users": {"name": "Ana", "email": "ana@example.com", "password": "correct horse"},
+    "accounts": {"owner": "Ana", "opened_on": "2026-01-31", "note": "new", "tags": ["a"]},
+}
+OPERATIONS = [
+    ("command", "POST", "/users"),
+    ("command", "PUT", "/users/{id}"),
+    ("command", "PATCH", "/users/{id}"),
+    ("command", "DELETE", "/users/{id}"),
+    ("command", "PUT", "/users/{id}/password"),
+    ("command", "POST", "/accounts"),
+    ("command", "PUT", "/accounts/{id}"),
+    ("command", "PATCH", "/accounts/{id}"),
+    ("command", "DELETE", "/accounts/{id}"),
+    ("command", "POST", "/accounts/{id}/deposit"),
+    ("command", "POST", "/accounts/{id}/withdraw"),
+    ("command", "POST", "/accounts/{id}/close"),
+    ("query", "GET", "/users"),
+    ("query", "GET", "/users/{id}"),
+    ("query", "GET", "/accounts"),
+    ("query", "GET", "/accounts/{id}"),
+]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Stack]:
+    """Users and accounts together, one of each in the index."""
+    with pytest.MonkeyPatch.context() as patch, temporary_folder() as folder:
+        patch.setattr(passwords, "_HASHER", QUICK)
+        stack = Stack(APP, folder)
+        for name, body in BODIES.items():
+            assert stack.command.post(f"/{name}", body).status_code == 201
+        stack.settle()
+        yield stack
+        stack.close()
+
+
+def service(stack: Stack, name: str) -> Any:
+    return {"command": stack.commands, "query": stack.queries}[name].http
+
+
+def document(stack: Stack, name: str) -> dict[str, Any]:
+    return getattr(stack, name).get("/openapi.json").json()
+
+
+@pytest.mark.parametrize("name", ["command", "query"])
+class TestDocument:
+    def test_it_is_openapi_3_1(self, served: Stack, name: str) -> None:
+        OPENAPI_31_VALIDATOR.validate(document(served, name))
+
+    def test_every_schema_is_a_json_schema_whose_references_lead_somewhere(self, served: Stack, name: str) -> None:
+        whole = document(served, name)
+        for schema in whole["components"]["schemas"]:
+            jsonschema_rs.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": whole["components"]})
+        used = set(re.findall(r'"\$ref": ?"#/components/schemas/([^"]+)"', getattr(served, name).get("/openapi.json").text))
+        assert used <= set(whole["components"]["schemas"])
+
+    def test_it_names_every_route_and_no_other(self, served: Stack, name: str) -> None:
+        routed = {
+            (method, route.path)
+            for route in service(served, name).routes
+            if isinstance(route, Route) and route.path.startswith(("/users", "/accounts"))
+            for method in (route.methods or set()) - {"HEAD"}
+        }
+        described = {(method.upper(), path) for path, methods in document(served, name)["paths"].items() for method in methods}
+        assert routed == described == {(method, path) for where, method, path in OPERATIONS if where == name}
+
+    def test_every_operation_has_an_id_of_its_own(self, served: Stack, name: str) -> None:
+        ids = [operation["operationId"] for methods in document(served, name)["paths"].values() for operation in methods.values()]
+        assert len(ids) == len(set(ids))
+
+    def test_no_answer_shows_a_secret(self, served: Stack, name: str) -> None:
+        schemas = document(served, name)["components"]["schemas"]
+        assert "password" not in schemas["User"]["properties"]
+        assert ("User_password" in schemas) == (name == "command")
+
+    def test_the_documentation_page_needs_nobody_else(self, served: Stack, name: str) -> None:
+        page = getattr(served, name).get("/docs")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "//" not in page.text
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+        for link in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+            part: httpx.Response = getattr(served, name).get(f"/{link}")
+            assert (part.status_code, bool(part.content)) == (200, True), link
+
+    def test_the_files_of_the_page_are_those_and_no_others(self, served: Stack, name: str) -> None:
+        mounted = [route.app for route in service(served, name).routes if isinstance(route, Mount)]
+        assert [Path(str(files.directory)).name for files in mounted] == ["static"]
+        for path in ("..%2f__init__.py", "%2e%2e/__init__.py", "nothing"):
+            assert getattr(served, name).get(f"/docs/static/{path}").status_code == 404
+
+
+def test_guarded_and_secret_fields_are_asked_of_clients_where_they_may_give_them(served: Stack) -> None:
+    schemas = document(served, "command")["components"]["schemas"]
+    assert set(schemas["NewUser"]["properties"]) == {"name", "email", "password"}
+    assert set(schemas["UserMembers"]["properties"]) == {"name", "email"}
+    assert set(schemas["NewAccount"]["properties"]) == {"owner", "note", "tags", "opened_on"}
+    assert set(schemas["Account"]["properties"]) > {"balance", "status", "closed_on", "id", "version"}
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_the_services_answer_as_they_are_described(served: Stack, operation: tuple[str, str, str], mode: GenerationMode) -> None:
+    name, method, path = operation
+    schema = schemathesis.openapi.from_asgi("/openapi.json", service(served, name))
+    checks = [*CHECKS, negative_data_rejection] if mode is GenerationMode.NEGATIVE else CHECKS
+    existing = served.query.get(path.split("/{")[0] + "?sort=created_at").json()["items"][0]["id"]
+    # Of what may fit, half is asked of a resource that exists.
+    ids = [None, {"id": existing}] if "{id}" in path and method != "DELETE" and mode is GenerationMode.POSITIVE else [None]
+    for path_parameters in ids:
+        strategy = schema[path][method].as_strategy(generation_mode=mode, path_parameters=path_parameters)
+
+        @BOUNDED
+        @given(case=strategy)
+        def run(case: schemathesis.Case) -> None:
+            case.call_and_validate(checks=checks)
+
+        run()
