@@ -1,7 +1,7 @@
-"""The event log on Kafka, through librdkafka.
+"""The event log on Kafka, through librdkafka, which reconnects by itself, for as long as it takes.
 
-librdkafka reconnects by itself, for as long as it takes. While no broker answers, `publish` returns a reason per message
-after `PUBLISH_SECONDS`, `poll` raises Unavailable once and then returns nothing, and the rest raises it after `ANSWER_SECONDS`.
+While no broker answers, `publish` returns a reason per message after `PUBLISH_SECONDS`, `poll` raises Unavailable once
+and then returns nothing, and the rest raises it after `ANSWER_SECONDS`.
 
 Partitions are given out by `range`, the strategy that Java's consumers offer by default too. A rebalance takes all of
 them away: what was polled before it is not committed and comes again, but no message is with two members that both may
@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Polled
@@ -40,14 +40,12 @@ CLIENT: dict[str, Any] = {
     "enable.metrics.push": False,
     "metadata.recovery.strategy": "none",  # "rebootstrap" forgets its back-off: twenty attempts and log lines a second
     "reconnect.backoff.max.ms": 2_000,
-    "socket.connection.setup.timeout.ms": 5_000,
     "socket.timeout.ms": 10_000,
 }
 PRODUCER: dict[str, Any] = {
     "compression.type": "none",  # every consumer can read it: kafkajs, the seed's, knows neither lz4 nor zstd nor snappy by itself
     "linger.ms": 2,
     "queue.buffering.max.kbytes": 65_536,
-    "queue.buffering.max.messages": 20_000,
     "topic.metadata.propagation.max.ms": 1_000,  # how long a topic may be unknown: half a minute, by default
 }
 CONSUMER: dict[str, Any] = {
@@ -65,7 +63,6 @@ PRODUCER_PROMISES: dict[str, Any] = {
     "acks": "all",
     "enable.gapless.guarantee": True,
     "enable.idempotence": True,
-    "max.in.flight.requests.per.connection": 5,
     "message.timeout.ms": 10_000,
     "partitioner": "murmur2_random",
 }
@@ -73,7 +70,6 @@ CONSUMER_PROMISES: dict[str, Any] = {
     "auto.offset.reset": "error",
     "check.crcs": True,
     "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
     "enable.partition.eof": False,
     "isolation.level": "read_committed",
     "partition.assignment.strategy": "range",
@@ -90,9 +86,6 @@ _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 # What a commit is answered behind a rebalance.
 _OVERTAKEN = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST}
 _UNCONFIRMED = f"Kafka did not confirm it within {PUBLISH_SECONDS:.0f} s"
-
-Client = TypeVar("Client", Producer, Consumer, AdminClient)
-Headers = list[tuple[str, bytes | None]]
 
 
 class KafkaLog:
@@ -117,39 +110,35 @@ class KafkaLog:
             )
 
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
-        with self._publishing:
-            self._refuse_closed()
-            producer = self._producer or _client(Producer, self._settings(PRODUCER, PRODUCER_PROMISES))
-            delivery = _Delivery(messages)
-            self._producer = None
-            delivery.run(producer, topic)
+        with self._publishing, _translated(f"Topic {topic}"):
+            producer, self._producer = self._producer or self._client(Producer, PRODUCER, PRODUCER_PROMISES), None
+            delivery = _Delivery(producer, topic, messages)
+            delivery.run()
+            if delivery.missing:
+                raise KafkaException(delivery.missing)
             if delivery.complete:  # a producer that failed for good, or still holds messages, is not used again
                 self._producer = producer
-        if delivery.unknown_topic:
-            raise _missing(topic)
-        return delivery.answers
+            return delivery.answers
 
     def subscribe(self, topic: str, group: str) -> _Member:
-        self._refuse_closed()
-        settings = self._settings(CONSUMER, {**CONSUMER_PROMISES, "group.id": group})
-        member = _Member(settings, topic, group, self._members.discard)
+        member = _Member(self._client, topic, group, self._members.discard)
         self._members.add(member)
         return member
 
     def positions(self, topic: str, group: str) -> list[Position]:
         with self._asking(f"Topic {topic}", group) as asker:
-            partitions = _partitions(asker, topic)
-            if not partitions:
-                raise _missing(topic)
-            committed = asker.committed([TopicPartition(topic, number) for number in partitions], timeout=ANSWER_SECONDS)
-            marks = {one.partition: one.offset for one in _sound(committed) if one.offset >= 0}
-            begins, ends = _offsets(asker, topic, partitions, OFFSET_BEGINNING), _offsets(asker, topic, partitions, OFFSET_END)
-        return [Position(number, begins[number], marks.get(number), ends[number]) for number in partitions]
+            numbers = _partitions(asker, topic)
+            if not numbers:
+                raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+            answers = asker.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS)
+            committed = {one.partition: one.offset for one in _sound(answers) if one.offset >= 0}
+            begins, ends = _offsets(asker, topic, numbers, OFFSET_BEGINNING), _offsets(asker, topic, numbers, OFFSET_END)
+        return [Position(number, begins[number], committed.get(number), ends[number]) for number in numbers]
 
     def strangers(self, group: str) -> list[str]:
         with self._asking(f"Group {group}"):
-            found = self._new_admin().list_groups(group, timeout=ANSWER_SECONDS)
-        return sorted({str(member.client_id) for one in found for member in one.members} - {str(CLIENT["client.id"])})
+            found = self._client(AdminClient, {}, {}).list_groups(group, timeout=ANSWER_SECONDS)
+        return sorted({str(member.client_id) for one in found for member in one.members} - {CLIENT["client.id"]})
 
     def check(self) -> str:
         with self._asking("Kafka") as asker:
@@ -165,15 +154,21 @@ class KafkaLog:
         while self._askers:
             self._askers.popitem()[1].close()
 
-    def _settings(self, defaults: Mapping[str, Any], promises: Mapping[str, Any]) -> dict[str, Any]:
-        return {**CLIENT, **defaults, **self._options, **promises, "bootstrap.servers": self._servers}
+    def _client(self, kind: type[Any], defaults: Mapping[str, Any], promises: Mapping[str, Any]) -> Any:
+        if self._closed:
+            raise Unavailable("The log is closed.")
+        # Without an error_cb, a fatal error would be raised in the middle of the delivery reports.
+        settings = {"error_cb": lambda error: LOG.debug("%s", error), **CLIENT, **defaults, **self._options, **promises}
+        try:
+            return kind({**settings, "bootstrap.servers": self._servers}, logger=LOG)
+        except KafkaException as error:
+            raise SettingsError(f"Kafka: {error.args[0].str()}") from error
 
     @contextmanager
     def _asking(self, about: str, group: str = "twofold") -> Iterator[Consumer]:
-        """A consumer that joins no group."""
-        self._refuse_closed()
+        """A consumer that joins no group: an AdminClient asked about one while its broker dies aborts the process (librdkafka #4605)."""
         if group not in self._askers:
-            self._askers[group] = _client(Consumer, self._settings(CONSUMER, {"group.id": group}))
+            self._askers[group] = self._client(Consumer, CONSUMER, {"group.id": group})
         asker = self._askers[group]
         try:
             with _translated(about):
@@ -181,86 +176,76 @@ class KafkaLog:
         finally:
             asker.poll(0)  # hands its log lines on
 
-    def _new_admin(self) -> AdminClient:
-        """For one call. Its calls about a group are not used: where the broker dies meanwhile, they abort the process (librdkafka #4605)."""
-        return _client(AdminClient, self._settings({}, {}))
-
     def _create(self, asker: Consumer, topic: str, partitions: int) -> range:
         brokers = len(asker.list_topics(topic, timeout=ANSWER_SECONDS).brokers)
         config = TOPIC | ({"min.insync.replicas": "2"} if brokers >= 3 else {})
         new = NewTopic(topic, partitions, min(3, brokers), config=config)
-        answers = self._new_admin().create_topics([new], operation_timeout=ANSWER_SECONDS, request_timeout=ANSWER_SECONDS)
+        admin = self._client(AdminClient, {}, {})
         try:
-            answers[topic].result()
+            admin.create_topics([new], operation_timeout=ANSWER_SECONDS, request_timeout=ANSWER_SECONDS)[topic].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
                 raise
         return _settled(asker, topic)
 
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise Unavailable("The log is closed.")
-
 
 class _Delivery:
     """One call's messages on their way, with an answer for each."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, producer: Producer, topic: str, messages: Sequence[Message]) -> None:
         self.answers: list[str | None] = [_UNCONFIRMED] * len(messages)
         self.complete = True
-        self.unknown_topic = False
+        self.missing: KafkaError | None = None
+        self._producer = producer
+        self._topic = topic
         self._messages = messages
         self._failed: set[bytes | None] = set()
         self._deadline = time.monotonic() + PUBLISH_SECONDS
 
-    def run(self, producer: Producer, topic: str) -> None:
-        for number, message in enumerate(self._messages):
-            if message.key is not None and message.key in self._failed:
-                self.answers[number] = "an earlier message of its key was not stored"
-            else:
-                self._produce(producer, topic, number, message)
-        if self._flush(producer):
+    def run(self) -> None:
+        with suppress(BufferError):  # the queue stays full: nothing gets through
+            for number, message in enumerate(self._messages):
+                if message.key is not None and message.key in self._failed:
+                    self.answers[number] = "an earlier message of its key was not stored"
+                else:
+                    self._produce(number, message)
+        if self._flush():
             self.complete = False
-            producer.purge()  # the unsent and those under way, all at once: nothing of them is sent later
-            self._flush(producer)
+            self._producer.purge()  # the unsent and those under way, all at once: nothing of them is sent later
+            self._flush()
 
-    def _produce(self, producer: Producer, topic: str, number: int, message: Message) -> None:
-        report = partial(self._report, number)
-        produce = partial(producer.produce, topic, message.value, message.key, headers=list(message.headers), on_delivery=report)
+    def _produce(self, number: int, message: Message) -> None:
+        report, headers = partial(self._report, number), cast(Any, list(message.headers))
+        produce = partial(self._producer.produce, self._topic, message.value, message.key, headers=headers, on_delivery=report)
         try:
-            try:
-                produce()
-            except BufferError:  # the queue is full
-                self._flush(producer)
-                produce()
+            produce()
         except BufferError:
-            self._failed.add(message.key)
+            self._flush()
+            produce()
         except KafkaException as error:
-            self._report(number, error.args[0])
+            report(error.args[0])
 
-    def _flush(self, producer: Producer) -> int:
+    def _flush(self) -> int:
         """Serves the delivery reports. A fatal error is raised in between them, which may turn it into SystemError."""
         try:
-            return producer.flush(max(0.0, self._deadline - time.monotonic()))
+            return self._producer.flush(max(0.0, self._deadline - time.monotonic()))
         except (KafkaException, SystemError) as error:
             LOG.debug("A producer is given up: %r", error)
             self.complete = False
-            return producer.flush(0)
+            return self._producer.flush(0)
 
     def _report(self, number: int, error: KafkaError | None, _: Polled | None = None) -> None:
-        if error is None:
-            self.answers[number] = None
-            return
-        self.answers[number] = _UNCONFIRMED if error.code() in _PURGED else error.str()
-        self.complete &= not error.fatal()
-        self.unknown_topic |= error.code() in _MISSING
-        self._failed.add(self._messages[number].key)
+        self.answers[number] = None if error is None else _UNCONFIRMED if error.code() in _PURGED else error.str()
+        if error is not None:
+            self.complete &= not error.fatal()
+            self.missing = error if error.code() in _MISSING else self.missing
+            self._failed.add(self._messages[number].key)
 
 
 class _Member:
     """A subscription. librdkafka's consumer is called by one thread at a time: `close` waits for the slice that a poll is in."""
 
-    def __init__(self, settings: Mapping[str, Any], topic: str, group: str, forget: Callable[[_Member], None]) -> None:
+    def __init__(self, client: Callable[..., Consumer], topic: str, group: str, forget: Callable[[_Member], None]) -> None:
         self._topic = topic
         self._about = f"Topic {topic}, group {group}"
         self._forget = forget
@@ -273,7 +258,8 @@ class _Member:
         self._refusals: list[KafkaError] = []
         self._ahead: list[Polled] = []  # received, not handed out
         self._trouble: EngineError | None = None  # for the next poll to raise
-        self._consumer = _client(Consumer, {**settings, "error_cb": self._heard, "on_commit": self._answered})
+        callbacks = {"error_cb": self._heard, "on_commit": self._answered}
+        self._consumer = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, **callbacks, "group.id": group})
         self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
@@ -308,7 +294,9 @@ class _Member:
         self._forget(self)
 
     def _poll(self, limit: int, seconds: float) -> list[Message]:
-        self._raise_trouble()
+        if trouble := self._trouble:
+            self._trouble = trouble if isinstance(trouble, NeedsRebuild) else None  # which does not pass
+            raise trouble
         self._start()
         self._pause(wanted=limit == 0)
         self._receive(1, 0 if limit and self._ahead else seconds)
@@ -328,36 +316,21 @@ class _Member:
             self._trouble = self._trouble or _error(f"{self._about}, partition {number}", error)  # this batch may hold messages
         elif number is not None and offset is not None and number in self._next:
             self._next[number] = offset + 1
-            return Message(polled.key(), polled.value(), tuple(cast(Headers, polled.headers() or [])), number, offset)
+            headers = cast(Any, polled.headers() or ())
+            return Message(polled.key(), polled.value(), tuple(headers), number, offset)
         return None
 
-    def _raise_trouble(self) -> None:
-        """Once; NeedsRebuild does not pass."""
-        trouble = self._trouble
-        if trouble and not isinstance(trouble, NeedsRebuild):
-            self._trouble = None
-        if trouble:
-            raise trouble
-
     def _start(self) -> None:
-        """Starts what a rebalance gave: at the group's offsets, or at 0 where it has none. Tried at every poll until it succeeds."""
+        """Starts what a rebalance gave: at the group's offsets, or at 0 without, which fails where 0 is gone. Tried until it succeeds."""
         if self._given is None:
             return
         partitions = [TopicPartition(self._topic, number) for number in self._given]
         starts = _sound(self._consumer.committed(partitions, timeout=ANSWER_SECONDS)) if partitions else []
         for start in starts:
-            if start.offset < 0:
-                start.offset = self._beginning(start)
+            start.offset = max(0, start.offset)
         self._consumer.assign(starts)
         self._next = {start.partition: start.offset for start in starts}
         self._given, self._paused = None, False
-
-    def _beginning(self, partition: TopicPartition) -> int:
-        low, _ = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_SECONDS)
-        if low > 0:
-            reason = f"the group is new, and the messages before {low} are gone"
-            raise NeedsRebuild(f"{self._about}, partition {partition.partition}: {reason}. {_HINTS[NeedsRebuild]}")
-        return 0
 
     def _pause(self, *, wanted: bool) -> None:
         if wanted != self._paused:
@@ -411,14 +384,6 @@ class _Member:
             raise Unavailable("The subscription is closed.")
 
 
-def _client(kind: Callable[..., Client], settings: Mapping[str, Any]) -> Client:
-    """Without an error_cb, a fatal error would be raised in the middle of the delivery reports."""
-    try:
-        return kind({"error_cb": lambda error: LOG.debug("%s", error), **settings}, logger=LOG)
-    except KafkaException as error:
-        raise SettingsError(f"Kafka: {error.args[0].str()}") from error
-
-
 def _partitions(client: Consumer, topic: str) -> range:
     """Their numbers; none where the topic is not there."""
     found = client.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic]
@@ -465,7 +430,3 @@ def _error(about: str, error: KafkaError) -> EngineError:
     """The one place that turns librdkafka's errors into twofold's, by their code."""
     kind = next((kind for kind, codes in _KINDS.items() if error.code() in codes), Unavailable)
     return kind(f"{about}: {error.str()}. {_HINTS.get(kind, '')}".strip())
-
-
-def _missing(topic: str) -> Outdated:
-    return Outdated(f"Topic {topic} is not there. {_HINTS[Outdated]}")
