@@ -6,7 +6,7 @@ ENGINES := $(BIN)/python -m dev.engines
 .PHONY: help run test check unit engines engines-down clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run ## Start everything embedded: no server, files under ./data
 	@$(BIN)/twofold up

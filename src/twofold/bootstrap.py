@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -21,7 +21,7 @@ from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
 from twofold.query.http import QueryService
 from twofold.relay.relay import Relay
-from twofold.resource import App
+from twofold.resource import App, Declaration
 from twofold.runtime.embedded import lock_folder
 from twofold.runtime.web import Health
 from twofold.settings import Settings, scheme
@@ -95,8 +95,17 @@ class System:
             done += _missing_topic(self.log, topic, partitions, group)
             self.log.create(topic, partitions)
         for resource in self.app:
+            if not self._indexed(resource):  # an index that begins anew needs the log from its beginning
+                self.log.forget(resource.topic, resource.group)
             done += self.index.migrate(resource)
         return done
+
+    def _indexed(self, resource: Declaration) -> bool:
+        try:
+            self.index.status(resource)
+        except Outdated:
+            return False
+        return True
 
     def _topics(self) -> list[tuple[str, int, str]]:
         topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]
@@ -116,8 +125,8 @@ class System:
         return [Projector(resource, self.log, self.index) for resource in self.app]
 
     def health(self, *names: str) -> Health:
-        """A look at engines: None for each that answers, else why not."""
-        return lambda: {name: self._trouble(name) for name in names}
+        """Looks at engines: None for one that answers, else why not."""
+        return {name: partial(self._trouble, name) for name in names}
 
     def _trouble(self, name: str) -> str | None:
         try:
@@ -128,9 +137,11 @@ class System:
         return None
 
     def close(self) -> None:
-        for name in ("store", "log", "index"):
+        for name in ("log", "index"):
             if name in self.__dict__:
                 getattr(self, name).close()
+        if "_database" in self.__dict__:
+            self._database.dispose()
         for lock in self._locks:
             lock.close()
 

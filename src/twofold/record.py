@@ -20,6 +20,10 @@ class Unreadable(Exception):
     """The message is not a record of ours; the text says why."""
 
 
+class Undeclared(Unreadable):
+    """The record is of this resource, and holds a field that this app does not declare."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One change of one aggregate.

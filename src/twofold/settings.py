@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -56,15 +58,39 @@ class Settings(BaseSettings):
 
 def load(**given: Any) -> Settings:
     """The settings, with what was given on the command line before all else. Raises SettingsError with one line per mistake."""
+    _refuse_unknown(Path("twofold.toml"))
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [f"TWOFOLD_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors(include_input=False)]
         raise SettingsError("\n".join(lines)) from None
     for name, schemes in ENGINES.items():
-        if scheme(getattr(settings, name)) not in schemes:
-            raise SettingsError(f"TWOFOLD_{name.upper()}: begins with none of {', '.join(f'{each}://' for each in schemes)}")
+        _check_url(f"TWOFOLD_{name.upper()}", getattr(settings, name), schemes)
     return settings
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    if scheme(url) not in schemes:
+        raise SettingsError(f"{name}: begins with none of {', '.join(f'{each}://' for each in schemes)}")
+    if scheme(url) == "sqlite":
+        if not url.removeprefix("sqlite:///") or not url.startswith("sqlite:///") or ":memory:" in url:
+            raise SettingsError(f"{name}: names no file; write sqlite:///data/write.db, or sqlite:////srv/write.db from the root")
+        return
+    for host in url.partition("://")[2].rpartition("@")[2].partition("/")[0].split(","):
+        if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/?#]+)(:\d{1,5})?", host):
+            raise SettingsError(f"{name}: {host!r} is not HOST:PORT")
+    if scheme(url) == "mysql" and not re.fullmatch(r"mysql://.*/[A-Za-z0-9_$-]+", url):
+        raise SettingsError(f"{name}: names no database; write mysql://USER:PASSWORD@HOST:PORT/DATABASE")
+
+
+def _refuse_unknown(file: Path) -> None:
+    """A misspelt setting would leave the embedded default in force without a word."""
+    try:
+        found = tomllib.loads(file.read_text()) if file.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+    for name in sorted(found.keys() - Settings.model_fields.keys()):
+        raise SettingsError(f"{file}: {name!r} is no setting; there are {', '.join(Settings.model_fields)}")
 
 
 def scheme(url: str) -> str:
@@ -73,7 +99,4 @@ def scheme(url: str) -> str:
 
 def without_password(url: str) -> str:
     """A URL that may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@")
+    return re.sub(r"://([^/@:]*):.*@", r"://\1:***@", url)

@@ -14,8 +14,13 @@ import structlog
 
 
 def stack(error: BaseException) -> str:
-    """Where an error was raised, without the frames' variables, however the app that embeds twofold has set up its logging."""
-    return "".join(traceback.format_exception(error))
+    """Where an error was raised, and its causes: types and places only. Words of an error and variables of a frame may hold a secret."""
+    lines: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        lines[:0] = [*traceback.format_tb(cause.__traceback__), f"{type(cause).__name__}\n"]
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "".join(lines)
 
 
 def configure(stream: Any = None) -> None:

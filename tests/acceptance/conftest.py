@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests import engines
 from tests.acceptance.roles import Role, free_port, run
-from tests.pipeline.conftest import database, real_settings
+from tests.pipeline.conftest import database, real_settings, remove
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,13 +47,4 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]
         migrated = cluster.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
         yield cluster
-    _remove(name)
-
-
-def _remove(name: str) -> None:
-    """Topics and indices of a test do not stay behind."""
-    import httpx
-    from confluent_kafka.admin import AdminClient
-
-    AdminClient({"bootstrap.servers": engines.KAFKA}).delete_topics([f"{name}-topic", f"{name}-topic.dlq"])
-    httpx.delete(f"{engines.ELASTICSEARCH}/{name}-000001")
+    remove(name, request.param)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,11 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 
 def engine(what: str, name: str) -> None:
-    subprocess.run([sys.executable, "-m", "dev.engines", what, name], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    command = [sys.executable, "-m", "dev.engines", what, name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"only an engine that `make engines` started can be killed: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager

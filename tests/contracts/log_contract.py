@@ -324,6 +324,18 @@ class LogContract:
         assert result == [[]]
         assert time.monotonic() - began < 3
 
+    def test_closing_the_log_ends_a_poll_that_waits(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:
+        member = join(log, fresh_topic)
+        result: list[list[Message]] = []
+        thread = Thread(target=lambda: result.append(member.poll(1, 60)))
+        thread.start()
+        until(lambda: inside(thread, "poll"))
+
+        log.close()
+        thread.join(10)
+
+        assert result == [[]]
+
     def test_close_leaves_the_group(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:
         published(log, fresh_topic, [note("a", 1)])
         member = join(log, fresh_topic)
@@ -364,7 +376,7 @@ class LogContract:
             with pytest.raises(Unavailable, match="closed"):
                 use()
 
-    # positions and check
+    # positions, strangers and check
 
     def test_positions_tell_begin_committed_end_and_lag(
         self,
@@ -387,6 +399,13 @@ class LogContract:
         assert [(p.begin, p.committed, p.end, p.lag) for p in positions if p.partition == here] == [(2, 6, 10, 4)]
         assert [(p.begin, p.committed, p.end, p.lag) for p in positions if p.partition != here] == [(0, None, 0, 0)]
         assert [(p.committed, p.lag) for p in log.positions(fresh_topic, f"{group}-new") if p.partition == here] == [(None, 8)]
+
+    def test_our_own_members_are_no_strangers(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription], group: str) -> None:
+        published(log, fresh_topic, [note("a", 1)])
+        read(join(log, fresh_topic), 1)
+
+        assert log.strangers(group) == []
+        assert log.strangers(f"{group}-that-nobody-has") == []
 
     def test_check_is_one_line(self, log: EventLog) -> None:
         assert log.check().strip()

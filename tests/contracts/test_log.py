@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 pytest.register_assert_rewrite("log_contract")
 
-from log_contract import LogContract  # noqa: E402
+from log_contract import LogContract, note, per_key, published, read, until, values  # noqa: E402
 
-from twofold.errors import Unavailable  # noqa: E402
+from twofold.errors import NeedsRebuild, Outdated, Rejected, SettingsError, Unavailable  # noqa: E402
+from twofold.log import kafka, sqlite  # noqa: E402
 from twofold.log.kafka import KafkaLog  # noqa: E402
-from twofold.log.port import EventLog  # noqa: E402
+from twofold.log.port import EventLog, Message, Subscription  # noqa: E402
 from twofold.log.sqlite import SqliteLog  # noqa: E402
 
 QUICK = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "200", "fetch.wait.max.ms": "100"}
+NOWHERE = "127.0.0.1:1"
 
 
 class TestSqlite(LogContract):
@@ -39,21 +45,72 @@ class TestSqlite(LogContract):
             log.close()
 
     @pytest.fixture
-    def trim(self, tmp_path: Path) -> Callable[[str, int, int], None]:
-        def trim(topic: str, partition: int, before: int) -> None:
+    def edit(self, tmp_path: Path) -> Callable[..., None]:
+        def edit(statement: str, *arguments: object) -> None:
             with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
-                connection.execute("DELETE FROM message WHERE topic = ? AND partition = ? AND offset < ?", (topic, partition, before))
+                connection.execute(statement, arguments)
 
-        return trim
+        return edit
+
+    @pytest.fixture
+    def trim(self, edit: Callable[..., None]) -> Callable[[str, int, int], None]:
+        return lambda *place: edit("DELETE FROM message WHERE topic = ? AND partition = ? AND offset < ?", *place)
+
+    @pytest.fixture
+    def log(self, reopened: Callable[[], EventLog], monkeypatch: pytest.MonkeyPatch) -> EventLog:
+        monkeypatch.setattr(sqlite, "TRIM_EVERY", 4)
+        return reopened()
+
+    def test_publish_deletes_what_is_older_than_a_week(
+        self, log: EventLog, fresh_topic: str, edit: Callable[..., None], join: Callable[..., Subscription]
+    ) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(20)])
+        edit("UPDATE message SET time = ? WHERE offset < 15", time.time() - sqlite.RETENTION_SECONDS - 1)
+
+        published(log, fresh_topic, [note("a", number) for number in range(4)])
+        after_four = max(position.begin for position in log.positions(fresh_topic, "any"))
+        published(log, fresh_topic, [note("a", number) for number in range(3)])
+        after_seven = max(position.begin for position in log.positions(fresh_topic, "any"))
+        published(log, fresh_topic, [note("a", number) for number in range(40)])
+        at_last = max(position.begin for position in log.positions(fresh_topic, "any"))
+
+        assert (after_four, after_seven, at_last) == (8, 8, 15)
+        with pytest.raises(NeedsRebuild):
+            read(join(log, fresh_topic), 1)
+
+    def test_publish_deletes_from_the_front_only(self, log: EventLog, fresh_topic: str, edit: Callable[..., None]) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(3)])
+        edit("UPDATE message SET time = 0 WHERE offset > 0")
+
+        published(log, fresh_topic, [note("b", number) for number in range(10)])
+
+        assert {position.begin for position in log.positions(fresh_topic, "any")} == {0}
+
+    def test_a_position_behind_the_end_needs_a_rebuild(
+        self, log: EventLog, fresh_topic: str, edit: Callable[..., None], join: Callable[..., Subscription], group: str
+    ) -> None:
+        """As after an older copy of the file was put back."""
+        edit('INSERT INTO position ("group", topic, partition, offset) VALUES (?, ?, 0, 7)', group, fresh_topic)
+
+        with pytest.raises(NeedsRebuild, match="message 7"):
+            read(join(log, fresh_topic), 1)
+
+    def test_a_busy_partition_does_not_keep_the_other_waiting(
+        self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]
+    ) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(100)])
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(10)])
+
+        assert {message.partition for message in read(join(log, fresh_topic), 10, limit=5)} == {0, 1}
 
 
 class TestKafka(LogContract):
     @pytest.fixture
-    def reopened(self, servers: str) -> Iterator[Callable[[], EventLog]]:
-        logs: list[EventLog] = []
+    def reopened(self, servers: str) -> Iterator[Callable[..., KafkaLog]]:
+        logs: list[KafkaLog] = []
 
-        def reopened() -> EventLog:
-            logs.append(KafkaLog(servers, options=QUICK))
+        def reopened(**options: str) -> KafkaLog:
+            logs.append(KafkaLog(servers, options={**QUICK, **options}))
             return logs[-1]
 
         yield reopened
@@ -74,6 +131,249 @@ class TestKafka(LogContract):
                 answer.result()
 
         return trim
+
+    def test_keys_go_where_the_java_client_puts_them(self, log: EventLog, admin: AdminClient, join: Callable[..., Subscription]) -> None:
+        """The hashes are from Kafka's own UtilsTest.testMurmur2."""
+        hashes = {
+            b"21": -973932308,
+            b"foobar": -790332482,
+            b"a-little-bit-long-string": -985981536,
+            b"a-little-bit-longer-string": -1486304829,
+            b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+            b"abc": 479470107,
+        }
+        topic = f"contract-{uuid.uuid4()}"
+        log.create(topic, 23)
+        published(log, topic, [Message(key, b"") for key in hashes])
+
+        got = {message.key: message.partition for message in read(join(log, topic), len(hashes))}
+
+        assert got == {key: (value & 0x7FFFFFFF) % 23 for key, value in hashes.items()}
+        admin.delete_topics([topic])[topic].result()
+
+    def test_a_topic_is_made_to_keep_all_for_a_week(self, fresh_topic: str, admin: AdminClient) -> None:
+        resource = ConfigResource(ResourceType.TOPIC, fresh_topic)
+        config = admin.describe_configs([resource])[resource].result()
+
+        assert {name: config[name].value for name in kafka.TOPIC} == {"cleanup.policy": "delete", "retention.ms": "604800000"}
+
+    def test_polls_for_nothing_keep_the_membership(
+        self, reopened: Callable[..., KafkaLog], fresh_topic: str, join: Callable[..., Subscription], group: str
+    ) -> None:
+        log = reopened(**{"max.poll.interval.ms": "6000"})
+        published(log, fresh_topic, [note("a", 1), note("a", 2)])
+        member = join(log, fresh_topic)
+        got = read(member, 1, limit=1)
+        began = time.monotonic()
+        while time.monotonic() - began < 7.5:
+            assert member.poll(0, 0.5) == []
+        member.commit(got)
+
+        assert [position.committed for position in log.positions(fresh_topic, group) if position.end] == [1]
+        assert values(read(member, 1)) == [b"2"]
+
+    def test_behind_a_message_that_the_broker_refuses_none_of_its_key_is_stored(
+        self, log: EventLog, fresh_topic: str, admin: AdminClient, join: Callable[..., Subscription]
+    ) -> None:
+        """librdkafka's gapless guarantee: the producer gives itself up, and the next call has another one."""
+        limit = ConfigEntry("max.message.bytes", "2000", incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, fresh_topic, incremental_configs=[limit])
+        admin.incremental_alter_configs([resource])[resource].result()
+        published(log, fresh_topic, [note("k", 1)])
+
+        answers = log.publish(fresh_topic, [note("k", "x" * 5000), *(note("k", number) for number in range(2, 2000))])
+        published(log, fresh_topic, [note("k", "next")])
+
+        assert None not in answers
+        assert values(read(join(log, fresh_topic), 2)) == [b"1", b"next"]
+
+    def test_more_than_the_producers_queue_holds_is_published(
+        self, reopened: Callable[..., KafkaLog], fresh_topic: str, join: Callable[..., Subscription]
+    ) -> None:
+        log = reopened(**{"queue.buffering.max.messages": "10"})
+        sent = [note(f"key {number % 3}", number) for number in range(100)]
+        published(log, fresh_topic, sent)
+
+        assert per_key(read(join(log, fresh_topic), 100)) == per_key(sent)
+
+    def test_a_topic_that_was_deleted_is_outdated(self, log: EventLog, admin: AdminClient) -> None:
+        topic = f"contract-{uuid.uuid4()}"
+        log.create(topic, 1)
+        published(log, topic, [note("a", 1)])
+        admin.delete_topics([topic])[topic].result()
+
+        with pytest.raises(Outdated, match=f"{topic}.*twofold migrate"):
+            until(lambda: None in log.publish(topic, [note("a", 2)]) and False)
+
+    def test_strangers_are_named(self, log: EventLog, fresh_topic: str, servers: str, group: str) -> None:
+        with Consumer({"bootstrap.servers": servers, "group.id": group, "client.id": "kafkajs"}) as stranger:
+            stranger.subscribe([fresh_topic])
+
+            def named() -> bool:
+                stranger.poll(0.05)
+                return log.strangers(group) == ["kafkajs"]
+
+            until(named)
+
+
+class TestKafkaWithoutABroker:
+    @pytest.fixture
+    def log(self) -> Iterator[KafkaLog]:
+        log = KafkaLog(NOWHERE)
+        yield log
+        log.close()
+
+    def test_a_broker_that_is_away(self, log: KafkaLog, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+        """Every call ends in time, with a reason; what librdkafka logs goes to Python's logging."""
+        member = log.subscribe("any", "any")
+
+        def polled() -> list[Message]:
+            with pytest.raises(Unavailable, match="down"):
+                member.poll(1, 5)
+            return member.poll(1, 0.1)
+
+        asked: list[Callable[[], object]] = [log.check, lambda: log.create("any", 1), lambda: log.positions("any", "any")]
+        began = time.monotonic()
+        with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(5) as threads:
+            answers = threads.submit(log.publish, "any", [note("a", 1), note("a", 2)])
+            nothing = threads.submit(polled)
+            errors = [threads.submit(question).exception() for question in asked]
+            took = time.monotonic() - began
+            assert [type(error) for error in errors] == [Unavailable] * 3
+            assert took < 3 * kafka.ANSWER_SECONDS + 2
+            assert answers.result() == ["Kafka did not confirm it within 8 s"] * 2
+            assert nothing.result() == []
+        log.close()
+
+        assert time.monotonic() - began < 20
+        assert capfd.readouterr().err == ""
+        assert any(record.name == "twofold.kafka" and "Connection refused" in record.getMessage() for record in caplog.records)
+
+    def test_every_error_of_the_driver_is_mapped(self) -> None:
+        codes = {name: code for name, code in vars(KafkaError).items() if isinstance(code, int)}
+        kinds = {name: type(kafka._error("Topic any", KafkaError(code))) for name, code in codes.items()}
+
+        assert len(codes) > 150
+        assert {name: kind for name, kind in kinds.items() if kind is not Unavailable} == {
+            "UNKNOWN_TOPIC_OR_PART": Outdated,
+            "UNKNOWN_TOPIC_ID": Outdated,
+            "_UNKNOWN_TOPIC": Outdated,
+            "_UNKNOWN_PARTITION": Outdated,
+            "OFFSET_OUT_OF_RANGE": NeedsRebuild,
+            "_AUTO_OFFSET_RESET": NeedsRebuild,
+            "_LOG_TRUNCATION": NeedsRebuild,
+            "_NO_OFFSET": NeedsRebuild,
+            "MSG_SIZE_TOO_LARGE": Rejected,
+            "RECORD_LIST_TOO_LARGE": Rejected,
+            "INVALID_RECORD": Rejected,
+        }
+
+    def test_the_settings_that_promises_rest_on_are_explicit_and_no_options(self) -> None:
+        risky = {
+            "acks": "1",
+            "enable.idempotence": "false",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": "true",
+            "linger.ms": "9",
+        }
+        log = KafkaLog(NOWHERE, options=risky)
+        producer = log._client(lambda settings, logger: settings, kafka.PRODUCER, kafka.PRODUCER_PROMISES)
+        consumer = log._client(lambda settings, logger: settings, kafka.CONSUMER, kafka.CONSUMER_PROMISES)
+
+        assert kafka.PRODUCER_PROMISES == {
+            "acks": "all",
+            "enable.idempotence": True,
+            "enable.gapless.guarantee": True,
+            "message.timeout.ms": 10_000,
+            "partitioner": "murmur2_random",
+        }
+        assert kafka.CONSUMER_PROMISES == {
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": False,
+            "isolation.level": "read_committed",
+            "check.crcs": True,
+            "partition.assignment.strategy": "range",
+        }
+        assert producer.items() >= kafka.PRODUCER_PROMISES.items()
+        assert consumer.items() >= kafka.CONSUMER_PROMISES.items()
+        assert (producer["linger.ms"], consumer["allow.auto.create.topics"]) == ("9", False)
+        assert kafka.PRODUCER_PROMISES["message.timeout.ms"] > 1000 * kafka.PUBLISH_SECONDS
+
+    @pytest.mark.parametrize("options", [{"nonsense": "1"}, {"linger.ms": "soon"}])
+    def test_a_wrong_option_is_an_error_of_the_settings(self, options: dict[str, str]) -> None:
+        with pytest.raises(SettingsError, match=next(iter(options)).partition(".")[0]):
+            KafkaLog(NOWHERE, options=options).subscribe("any", "any")
+
+    @pytest.mark.parametrize("name", ["ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "_ASSIGNMENT_LOST"])
+    def test_a_commit_that_a_rebalance_has_overtaken_is_passed_over(self, log: KafkaLog, name: str) -> None:
+        self.answering(log, KafkaError(getattr(KafkaError, name))).commit([Message(b"a", b"", (), 0, 4)])
+
+    def test_a_commit_that_is_refused_is_unavailable(self, log: KafkaLog) -> None:
+        member = self.answering(log, KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+
+        with pytest.raises(Unavailable, match="authorization"):
+            member.commit([Message(b"a", b"", (), 0, 4)])
+
+    def test_a_commit_that_is_not_answered_is_unavailable_and_close_does_not_wait_for_it(
+        self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(kafka, "ANSWER_SECONDS", 0.2)
+        member = log.subscribe("any", "any")
+        member._next = {0: 5}
+
+        with pytest.raises(Unavailable, match="does not answer a commit"):
+            member.commit([Message(b"a", b"", (), 0, 4)])
+        began = time.monotonic()
+        member.close()
+
+        assert time.monotonic() - began < 3
+
+    def test_a_producer_that_fails_for_good_is_not_used_again(self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[Broken] = []
+        monkeypatch.setattr(kafka, "Producer", lambda settings, logger: made.append(Broken()) or made[-1])
+
+        assert log.publish("any", [note("a", 1)]) == ["Kafka did not confirm it within 8 s"]
+        assert log.publish("any", [note("a", 1)]) == ["Kafka did not confirm it within 8 s"]
+        assert len(made) == 2
+
+    def answering(self, log: KafkaLog, refusal: KafkaError) -> Any:
+        """A member of whom 5 messages were polled, and whose commits are refused."""
+        member = log.subscribe("any", "any")
+        member._next = {0: 5}
+        member._consumer.close()
+        member._consumer = Refusing(member, refusal)
+        return member
+
+
+class Refusing:
+    """A consumer whose commits are answered at the next call."""
+
+    def __init__(self, member: Any, refusal: KafkaError) -> None:
+        self.member, self.refusal, self.asked = member, refusal, []
+
+    def commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
+        assert asynchronous
+        self.asked = offsets
+
+    def consume(self, most: int, seconds: float) -> list[Any]:
+        self.member._answered(self.refusal, self.asked)
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class Broken:
+    """A producer whose fatal error comes out as the Python client lets it out: between the delivery reports."""
+
+    def produce(self, *arguments: object, **named: object) -> None:
+        pass
+
+    def flush(self, seconds: float) -> int:
+        if seconds:
+            raise SystemError("<method 'flush'> returned NULL without setting an exception")
+        return 0
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ from store_contract import (
 
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, Taken, Unavailable
 from twofold.store import engine, sql
-from twofold.store.engine import Database
+from twofold.store.engine import MAX_STATEMENT, Database
 from twofold.store.port import Doubt, Row, Writes
 from twofold.store.sql import SqlStore
 
@@ -230,6 +230,21 @@ class TestMysql(StoreContract):
             assert len(sent) == 6
             assert questions(unit) - before == 6 + 1  # and the question itself
 
+    @pytest.mark.parametrize("letter", ["x", "😀", "'"])
+    def test_a_statement_has_about_a_mebibyte(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch, letter: str) -> None:
+        sizes, send = [], pymysql.connections.Connection.query
+
+        def measured(connection: Stranger, text: Any, *more: Any) -> Any:
+            sizes.append(len(text) if isinstance(text, bytes) else len(text.encode()))
+            return send(connection, text, *more)
+
+        monkeypatch.setattr(pymysql.connections.Connection, "query", measured)
+        rows = [member(name=letter * 4000) for _ in range(500)]
+        saved(store, created(*rows))
+        saved(store, Writes(updates=[changed(row) for row in rows]))
+        assert max(sizes) < 2.1 * MAX_STATEMENT  # a quotation mark is sent as two
+        assert sum(sizes) > 4_000_000
+
     # the connection
 
     def test_a_connection_that_was_killed_is_unavailable_once(self, store: SqlStore, stranger: Stranger) -> None:
@@ -395,6 +410,14 @@ class TestServerInTrouble:
                 said = settling.result()
         assert loaded(store, row.id) == ({row.id: row} if said else {})
 
+    def test_check_tells_when_a_commit_might_not_survive(self, store: SqlStore, private: Private) -> None:
+        for setting in ("innodb_flush_log_at_trx_commit", "sync_binlog"):
+            private.do(f"SET GLOBAL {setting} = 0")
+            try:
+                assert [text.split()[0] for good, text in store.check() if not good] == [setting]
+            finally:
+                private.do(f"SET GLOBAL {setting} = 1")
+
     def test_a_backup_that_locks_all_tables_is_contention(self, store: SqlStore, private: Private) -> None:
         with connect(private.url) as admin:
             query(admin, "FLUSH TABLES WITH READ LOCK")
@@ -418,19 +441,21 @@ class TestServerInTrouble:
         assert loaded(store, done.id, undone.id) == {done.id: done}
 
     def test_a_read_only_server_is_unavailable_and_its_connection_is_thrown_away(self, store: SqlStore, private: Private) -> None:
+        """After a failover a new connection leads to the new primary, an old one never."""
         row = member()
-        before = saved(store, created(row)).connection
+        connections = [saved(store, created(row)).connection]
         private.do("SET GLOBAL super_read_only = ON")
         try:
-            for writes in (created(member()), Writes(updates=[changed(row)])):
+            for first_to_write in ("_begin", "save"):
                 with pytest.raises(Unavailable, match="read-only"), store.unit() as unit:
-                    unit._begun = writes.inserts == []  # type: ignore[attr-defined] # the second time `save` is the first to write
-                    unit.save(MEMBERS, writes)
-            with store.unit() as unit:
-                assert unit.doubt.connection > before + 2
+                    connections.append(unit.doubt.connection)
+                    unit._begun = first_to_write == "save"
+                    unit.save(MEMBERS, created(member()))
         finally:
             private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
-        saved(store, Writes(updates=[changed(row)]))
+        connections.append(saved(store, Writes(updates=[changed(row)])).connection)
+        first, same, second, third = connections
+        assert (first == same, len({first, second, third})) == (True, 3)
         assert loaded(store, row.id) == {row.id: changed(row)}
 
     def test_a_commit_that_a_read_only_server_refuses_is_not_done(self, store: SqlStore, private: Private) -> None:

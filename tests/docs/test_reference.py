@@ -17,7 +17,7 @@ from twofold.bootstrap import System
 from twofold.cli import cli
 from twofold.command import openapi as commands
 from twofold.log.port import Message
-from twofold.projector.projector import Projector
+from twofold.projector.projector import Projector, _without_content
 from twofold.query import openapi as queries
 from twofold.record import Record
 from twofold.runtime.problems import PROBLEMS
@@ -74,8 +74,9 @@ def test_every_header_of_a_dead_letter_is_documented() -> None:
     projector = Projector.__new__(Projector)
     projector._resource = users.app.resources["users"]
     letter = projector._letter(Message(None, None), "a reason")
+    large = _without_content(letter)
     told = [header for row in table(OPERATIONS, "header") for header in re.findall(r"\w+", row[0])]
-    assert told == [header for header, _ in letter.headers]
+    assert told == [header for header, _ in large.headers]
 
 
 def test_every_field_of_status_is_documented(tmp_path: Path) -> None:

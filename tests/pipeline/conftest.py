@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import pymysql
 import pytest
+from confluent_kafka.admin import AdminClient
 from tests import engines
 from tests.pipeline.steps import Pipeline
 
@@ -54,6 +56,13 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
         system.migrate()
         yield system
         system.close()
+    remove(name, request.param)
+
+
+def remove(name: str, read: str) -> None:
+    """Topics and indices of a test do not stay behind."""
+    AdminClient({"bootstrap.servers": engines.KAFKA}).delete_topics([f"{name}-topic", f"{name}-topic.dlq"])
+    httpx.delete(f"{engines.ELASTICSEARCH if read == 'elasticsearch' else engines.OPENSEARCH}/{name}-000001")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from twofold.errors import Unavailable
+from twofold.errors import Outdated, Unavailable
 from twofold.index.port import Operation, Outcome, Verdict
 from twofold.log.port import Message
 from twofold.projector import projector as module
@@ -64,6 +64,7 @@ class Index:
         self.answers = list(answers)
         self.applied: list[list[tuple[str, int]]] = []
         self.refreshed = 0
+        self.newer = False
 
     def apply(self, resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
         self.applied.append([(each.id[-1], each.version) for each in operations])
@@ -74,6 +75,11 @@ class Index:
 
     def refresh(self, resource: Any) -> None:
         self.refreshed += 1
+
+    def pending(self, resource: Any) -> list[str]:
+        if self.newer:
+            raise Outdated("the index holds a field that is not declared any more")
+        return []
 
 
 @pytest.fixture(autouse=True)
@@ -152,10 +158,19 @@ def test_what_is_no_record_of_ours_goes_to_the_dead_letters(message: Message, re
     assert reason in (headers(log.letters[0])["dlq_reason"] or b"")
 
 
+def test_a_projector_that_is_older_than_the_index_stops_and_buries_nothing() -> None:
+    log, index = Log(change("a", city="Rome")), Index()
+    index.newer = True
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    with pytest.raises(Outdated):
+        projector.step()
+    assert (log.committed, log.letters) == ([], [])
+
+
 def test_an_index_that_is_away_is_waited_for_with_smaller_bulks() -> None:
     log, index = Log(*(change(name) for name in "abcd")), Index(Unavailable("away"), UNAVAILABLE, OK)
     run(log, index)
-    assert [len(bulk) for bulk in index.applied] == [4, 2, 1, 1, 1, 1]
+    assert [len(bulk) for bulk in index.applied] == [4, 2, 1, 2, 1]
     assert (log.committed, log.letters) == ([0, 1, 2, 3], [])
     assert log.alive
 

@@ -21,11 +21,12 @@ from twofold.command import body as bodies
 from twofold.command.decide import ANY, Command, replay, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
-from twofold.command.writer import Writer
+from twofold.command.writer import RETRY_AFTER, Writer, lost
 from twofold.errors import EngineError, Problem
 from twofold.fields import timestamp
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
+from twofold.runtime.batcher import Batcher
 from twofold.runtime.web import Health, answer, read_json, service
 from twofold.store.port import Receipt, WriteStore
 
@@ -34,7 +35,10 @@ _TAGS = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
 _KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+LOOK_LANES = 4
 Endpoint = Callable[[Request], Awaitable[Response]]
+Look = tuple[Declaration, dict[str, bytes], list[str]]
+Found = tuple[set[str], dict[str, Receipt]]
 
 
 class CommandService:
@@ -43,12 +47,17 @@ class CommandService:
     def __init__(self, app: App, store: WriteStore, writer: Writer, health: Health) -> None:
         self._store, self._writer = store, writer
         self._hashes = HashPool()
+        self._looks: Batcher[Look, Found] = Batcher("look", self._look, max_items=1, max_waiting=256, lanes=LOOK_LANES)
         routes = [route for resource in app for route in self._routes(resource)]
         self.http: Starlette = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
 
     def close(self) -> None:
         self._writer.stop()
+        self._looks.stop()
         self._hashes.close()
+
+    def _look(self, items: list[Look]) -> list[Found]:
+        return [self._store.look(*item) for item in items]
 
     def _routes(self, resource: Declaration) -> list[BaseRoute]:
         one = f"/{resource.name}/{{id}}"
@@ -111,14 +120,15 @@ class CommandService:
             body = await read_json(request)
             given = bodies.secret(resource, name, body)
             command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None})
+            if command.receipt and (receipt := await self._refused_early(resource, command)):
+                return _reply(replay(receipt, command.receipt[1]))
             return await self._submit(request, command, await self._hashed(resource, given))
 
         return secret
 
     def _domain(self, resource: Declaration, spec: CommandSpec) -> Endpoint:
         async def domain(request: Request) -> Response:
-            empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
-            body = {} if empty else await read_json(request)
+            body = await read_json(request, empty={})
             arguments, args = bodies.arguments(spec, body)
             public = {key: value for key, value in body.items() if key not in spec.secret_arguments}
             command = _command(request, resource, spec.name, _id(request), _if_match(request), public, arguments=arguments, args=args)
@@ -146,13 +156,13 @@ class CommandService:
 
     async def _refused_early(self, resource: Declaration, command: Command) -> Receipt | None:
         """A look before the expensive hash: a receipt that exists, or a Problem for a unique value that is taken."""
-        values = {unique.name: key for unique in resource.uniques if (key := unique.unique_key(command.body[unique.name]))}
+        values = {unique.name: key for unique in resource.uniques if (key := unique.unique_key(command.body.get(unique.name)))}
         keys = [command.receipt[0]] if command.receipt else []
         try:
-            found, receipts = await asyncio.to_thread(self._store.look, resource, values, keys)
+            found, receipts = await asyncio.wrap_future(self._looks.submit((resource, values, keys)))
         except EngineError:
             detail = "The write store cannot be reached. Nothing was done."
-            raise Problem(503, "write-store-unavailable", detail, headers={"Retry-After": "1"}) from None
+            raise Problem(503, "write-store-unavailable", detail, headers=RETRY_AFTER) from None
         if not receipts and found and command.match is None:  # under a given id, the value may be that id's own
             raise taken(min(found))
         return next(iter(receipts.values()), None)
@@ -168,7 +178,13 @@ class CommandService:
         if secrets:
             command = changed(command, secrets=secrets)
         weight = int(request.headers.get("content-length") or 0) + 512
-        return _reply(await asyncio.wrap_future(self._writer.submit(command, weight)))
+        future = self._writer.submit(command, weight)
+        try:
+            return _reply(await asyncio.wrap_future(future))
+        except asyncio.CancelledError:  # the service stops, and waits no longer
+            if future.cancelled():
+                raise Problem(503, "overloaded", "The service stops. Nothing was done.", headers=RETRY_AFTER) from None
+            raise lost() from None
 
 
 def _by_method(methods: dict[str, Endpoint]) -> Endpoint:
@@ -183,6 +199,7 @@ def _command(
 ) -> Command:
     """The command, with what every request may carry. `public` is the body without secrets, for the receipt's fingerprint."""
     trace = request.headers.get("traceparent", "")
+    _refuse_preconditions(request, name, match)
     return Command(
         resource=resource,
         name=name,
@@ -195,6 +212,15 @@ def _command(
         new_id=lambda: str(uuid_utils.uuid7()),
         **more,
     )
+
+
+def _refuse_preconditions(request: Request, name: str, match: frozenset[int] | None) -> None:
+    """A precondition that is not evaluated must not be passed over (RFC 9110, section 13.1)."""
+    creating = name == "create"
+    if "if-none-match" in request.headers and not (creating and match is not None and "if-match" not in request.headers):
+        raise Problem(400, "malformed-header", "If-None-Match is for PUT alone, as *, and without If-Match: it creates, and only creates.")
+    if creating and match is None and "if-match" in request.headers:
+        raise Problem(400, "malformed-header", "If-Match has no meaning where the resource does not exist yet.")
 
 
 def _reply(reply: Any) -> Response:
@@ -229,5 +255,6 @@ def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
     match = _KEY.fullmatch(given[0].strip()) if len(given) == 1 else None
     if match is None:
         raise Problem(400, "malformed-header", "Idempotency-Key should be one string of 1 to 255 printable ASCII characters.")
-    asked = [request.method, request.url.path, ",".join(request.headers.getlist("if-match")) or None, public]
+    conditions = [",".join(request.headers.getlist(name)) or None for name in ("if-match", "if-none-match")]
+    asked = [request.method, request.url.path, conditions, public]
     return match.group(1) or match.group(2), hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

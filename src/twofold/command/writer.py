@@ -58,8 +58,8 @@ class Writer:
         while True:
             try:
                 return self._unit(commands)
-            except _Lost as lost:
-                return [lost.problem] * len(commands)
+            except _Lost:
+                return [lost()] * len(commands)
             except Contended:
                 if time.monotonic() > deadline:
                     return self._singly(commands, 0) if len(commands) > 1 else [_busy()]
@@ -110,12 +110,10 @@ class Writer:
 class _Lost(Exception):
     """The outcome of a commit could not be found out."""
 
-    problem = Problem(
-        503,
-        "outcome-unknown",
-        "The connection to the write store was lost during the commit. Retry with the same Idempotency-Key to learn the outcome.",
-        headers=RETRY_AFTER,
-    )
+
+def lost() -> Problem:
+    detail = "Whether this was done is not known. Retry with the same Idempotency-Key to learn the outcome."
+    return Problem(503, "outcome-unknown", detail, headers=RETRY_AFTER)
 
 
 def load(unit: Unit, commands: Sequence[Command]) -> Ledger:
@@ -155,7 +153,7 @@ def _answered(ledger: Ledger, command: Command) -> Answer:
     except Problem as problem:
         return problem
     except Exception as error:  # noqa: BLE001 - a command of the app is broken; its neighbours are not
-        log.error(  # noqa: TRY400 - a traceback holds values
+        log.error(
             "command failed", resource=command.resource.name, command=command.name, error=type(error).__name__, stack=stack(error)
         )
         return Problem(500, "command-broken", "The command failed for a reason that is not the request's.")

@@ -46,7 +46,7 @@ def new_fields(resource: Declaration, held: Mapping[str, str]) -> list[Field]:
     for name, was in held.items():
         if wanted.get(name) != was:
             now = f"is {wanted[name]} in the declaration" if name in wanted else "is not declared any more"
-            fix = f"Only a rebuild can change that: twofold rebuild {resource.name}"
+            fix = "Only a rebuild can change that, which this version cannot do yet"
             raise Outdated(f"The index {resource.index} holds {name} as {was}, but it {now}. {fix}")
     return [field for field in resource.public if field.name not in held]
 

@@ -1,11 +1,9 @@
 """The event log on Kafka, through librdkafka, which reconnects by itself, for as long as it takes.
 
 While no broker answers, `publish` returns a reason per message after `PUBLISH_SECONDS`, `poll` raises Unavailable once
-and then returns nothing, and the rest raises it after `ANSWER_SECONDS`.
-
-Partitions are given out by `range`, the strategy that Java's consumers offer by default too. A rebalance takes all of
-them away: what was polled before it is not committed and comes again, but no message is with two members that both may
-commit it. Cooperative strategies would spare a projector, which keeps no state, little, for a protocol in several rounds.
+and then returns nothing, and the rest raises it after `ANSWER_SECONDS`. Partitions are given out by `range`, which Java's
+consumers offer by default too. A rebalance takes all of them away: what was polled before it is not committed and comes
+again. Cooperative strategies spare that, which a projector without a state of its own does not need.
 """
 # ruff: noqa: SLF001 - the underscore of an error code says that librdkafka itself gives it, not a broker
 
@@ -34,57 +32,45 @@ ANSWER_SECONDS = 5.0
 SLICE_SECONDS = 0.25  # how long a poll keeps `close` waiting
 AHEAD = 500  # messages that a commit may receive while it waits, before it pauses their partitions
 
+# fmt: off
 CLIENT: dict[str, Any] = {
-    "allow.auto.create.topics": False,
-    "client.id": "twofold",
-    "enable.metrics.push": False,
-    "metadata.recovery.strategy": "none",  # "rebootstrap" forgets its back-off: twenty attempts and log lines a second
-    "reconnect.backoff.max.ms": 2_000,
-    "socket.timeout.ms": 10_000,
+    "client.id": "twofold", "allow.auto.create.topics": False, "enable.metrics.push": False, "socket.timeout.ms": 10_000,
+    # "rebootstrap", the default, forgets its back-off: twenty attempts and log lines a second.
+    "metadata.recovery.strategy": "none", "reconnect.backoff.max.ms": 2_000,
 }
 PRODUCER: dict[str, Any] = {
+    "linger.ms": 2, "queue.buffering.max.kbytes": 65_536,
     "compression.type": "none",  # every consumer can read it: kafkajs, the seed's, knows neither lz4 nor zstd nor snappy by itself
-    "linger.ms": 2,
-    "queue.buffering.max.kbytes": 65_536,
     "topic.metadata.propagation.max.ms": 1_000,  # how long a topic may be unknown: half a minute, by default
 }
 CONSUMER: dict[str, Any] = {
-    "fetch.max.bytes": 2_097_152,
-    "fetch.queue.backoff.ms": 10,  # the default, a second, is what every full queue would cost
-    "heartbeat.interval.ms": 3_000,
+    "session.timeout.ms": 10_000, "heartbeat.interval.ms": 3_000,  # how long a killed member's partitions wait for another
     "max.poll.interval.ms": 120_000,
-    "queued.max.messages.kbytes": 8_192,
-    "queued.min.messages": 1_000,  # per partition
-    "session.timeout.ms": 10_000,  # how long a killed member's partitions wait for another
+    "queued.min.messages": 1_000, "queued.max.messages.kbytes": 8_192, "fetch.max.bytes": 2_097_152,  # some 30 MB with all overhead
+    "fetch.queue.backoff.ms": 10,  # the default, a second, is what every full queue would cost
 }
 # What the port's promises rest on: options do not change it. librdkafka's time-out is longer than `publish`'s, which gives
 # up all messages at once: given up one by one, they could leave a gap in front of one that is still sent.
 PRODUCER_PROMISES: dict[str, Any] = {
-    "acks": "all",
-    "enable.gapless.guarantee": True,
-    "enable.idempotence": True,
-    "message.timeout.ms": 10_000,
-    "partitioner": "murmur2_random",
+    "acks": "all", "enable.idempotence": True, "enable.gapless.guarantee": True,
+    "message.timeout.ms": 10_000, "partitioner": "murmur2_random",
 }
 CONSUMER_PROMISES: dict[str, Any] = {
-    "auto.offset.reset": "error",
-    "check.crcs": True,
-    "enable.auto.commit": False,
-    "enable.partition.eof": False,
-    "isolation.level": "read_committed",
-    "partition.assignment.strategy": "range",
+    "enable.auto.commit": False, "auto.offset.reset": "error", "enable.partition.eof": False,
+    "isolation.level": "read_committed", "check.crcs": True, "partition.assignment.strategy": "range",
 }
+# fmt: on
 TOPIC = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * 3600 * 1000)}
-
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _TRIMMED = {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError._NO_OFFSET}
 _REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD}
 _KINDS: dict[type[EngineError], set[int]] = {Outdated: _MISSING, NeedsRebuild: _TRIMMED, Rejected: _REFUSED}  # else: Unavailable
-_HINTS = {Outdated: "Run `twofold migrate`.", NeedsRebuild: "The index must be rebuilt: run `twofold rebuild`."}
+_HINTS = {Outdated: "Run `twofold migrate`.", NeedsRebuild: "The index must be rebuilt from the table, which this version cannot do yet."}
 _OUTAGES = {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._FATAL}
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 # What a commit is answered behind a rebalance.
 _OVERTAKEN = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST}
+_LEFT = "The subscription is closed."
 _UNCONFIRMED = f"Kafka did not confirm it within {PUBLISH_SECONDS:.0f} s"
 
 
@@ -92,8 +78,7 @@ class KafkaLog:
     """`servers` is host:port,host:port; `options` are librdkafka's, but for what the promises rest on."""
 
     def __init__(self, servers: str, *, options: Mapping[str, str] = {}) -> None:
-        self._servers = servers
-        self._options = options
+        self._servers, self._options = servers, options
         self._publishing = Lock()
         self._producer: Producer | None = None
         self._askers: dict[str, Consumer] = {}
@@ -106,7 +91,7 @@ class KafkaLog:
         if there != partitions:
             raise Outdated(
                 f"Topic {topic} has {there} partitions, {partitions} are declared; another count would break the order per key. "
-                f"Declare {there}, or name another topic and run `twofold rebuild`."
+                f"Declare partitions={there}."
             )
 
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
@@ -134,6 +119,14 @@ class KafkaLog:
             committed = {one.partition: one.offset for one in _sound(answers) if one.offset >= 0}
             begins, ends = _offsets(asker, topic, numbers, OFFSET_BEGINNING), _offsets(asker, topic, numbers, OFFSET_END)
         return [Position(number, begins[number], committed.get(number), ends[number]) for number in numbers]
+
+    def forget(self, topic: str, group: str) -> None:
+        with self._asking(f"Group {group}"):
+            try:
+                self._client(AdminClient, {}, {}).delete_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                    raise
 
     def strangers(self, group: str) -> list[str]:
         with self._asking(f"Group {group}"):
@@ -169,17 +162,15 @@ class KafkaLog:
         """A consumer that joins no group: an AdminClient asked about one while its broker dies aborts the process (librdkafka #4605)."""
         if group not in self._askers:
             self._askers[group] = self._client(Consumer, CONSUMER, {"group.id": group})
-        asker = self._askers[group]
-        try:
-            with _translated(about):
-                yield asker
-        finally:
-            asker.poll(0)  # hands its log lines on
+        with _translated(about):
+            try:
+                yield self._askers[group]
+            finally:
+                self._askers[group].poll(0)  # hands its log lines on
 
     def _create(self, asker: Consumer, topic: str, partitions: int) -> range:
         brokers = len(asker.list_topics(topic, timeout=ANSWER_SECONDS).brokers)
-        config = TOPIC | ({"min.insync.replicas": "2"} if brokers >= 3 else {})
-        new = NewTopic(topic, partitions, min(3, brokers), config=config)
+        new = NewTopic(topic, partitions, min(3, brokers), config=TOPIC | ({"min.insync.replicas": "2"} if brokers >= 3 else {}))
         admin = self._client(AdminClient, {}, {})
         try:
             admin.create_topics([new], operation_timeout=ANSWER_SECONDS, request_timeout=ANSWER_SECONDS)[topic].result()
@@ -196,9 +187,7 @@ class _Delivery:
         self.answers: list[str | None] = [_UNCONFIRMED] * len(messages)
         self.complete = True
         self.missing: KafkaError | None = None
-        self._producer = producer
-        self._topic = topic
-        self._messages = messages
+        self._producer, self._topic, self._messages = producer, topic, messages
         self._failed: set[bytes | None] = set()
         self._deadline = time.monotonic() + PUBLISH_SECONDS
 
@@ -229,8 +218,7 @@ class _Delivery:
         """Serves the delivery reports. A fatal error is raised in between them, which may turn it into SystemError."""
         try:
             return self._producer.flush(max(0.0, self._deadline - time.monotonic()))
-        except (KafkaException, SystemError) as error:
-            LOG.debug("A producer is given up: %r", error)
+        except (KafkaException, SystemError):
             self.complete = False
             return self._producer.flush(0)
 
@@ -246,11 +234,9 @@ class _Member:
     """A subscription. librdkafka's consumer is called by one thread at a time: `close` waits for the slice that a poll is in."""
 
     def __init__(self, client: Callable[..., Consumer], topic: str, group: str, forget: Callable[[_Member], None]) -> None:
-        self._topic = topic
-        self._about = f"Topic {topic}, group {group}"
-        self._forget = forget
+        self._topic, self._about, self._forget = topic, f"Topic {topic}, group {group}", forget
         self._calls = Lock()
-        self._closed = self._left = self._paused = False
+        self._closed = self._paused = False
         self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
         self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
         self._done: dict[int, int] = {}  # started partition -> offset committed since
@@ -259,38 +245,35 @@ class _Member:
         self._ahead: list[Polled] = []  # received, not handed out
         self._trouble: EngineError | None = None  # for the next poll to raise
         callbacks = {"error_cb": self._heard, "on_commit": self._answered}
-        self._consumer = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, **callbacks, "group.id": group})
+        self._consumer: Any = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, **callbacks, "group.id": group})
         self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
-        self._refuse_closed()
+        if self._closed:
+            raise Unavailable(_LEFT)
         deadline = time.monotonic() + timeout
-        found: list[Message] = []
-        left = timeout
-        while not found and left >= 0:
+        while True:
             with self._calls, _translated(self._about):
-                if self._closed:
-                    break
-                found = self._poll(limit, min(left, SLICE_SECONDS))
-            left = deadline - time.monotonic()
-        return found
+                left = deadline - time.monotonic()
+                found = [] if self._closed else self._poll(limit, max(0.0, min(left, SLICE_SECONDS)))
+            if found or left <= 0 or self._closed:
+                return found
 
     def commit(self, messages: Sequence[Message]) -> None:
-        self._refuse_closed()
-        done: dict[int, int] = {}
-        for message in messages:
-            done[message.partition] = max(done.get(message.partition, 0), message.offset + 1)
+        if self._closed:
+            raise Unavailable(_LEFT)
+        ends = {message.partition: message.offset + 1 for message in sorted(messages, key=lambda message: message.offset)}
         with self._calls, _translated(self._about):
-            self._commit({number: end for number, end in done.items() if self._done.get(number, 0) < end <= self._next.get(number, 0)})
+            new = {number: end for number, end in ends.items() if self._done.get(number, 0) < end <= self._next.get(number, 0)}
+            if new and not self._closed:
+                self._commit(new)
 
     def close(self) -> None:
         self._closed = True
         with self._calls:
-            if not self._left and not self._unanswered:
-                self._consumer.close()
-            elif not self._left:
-                del self._consumer  # its `close` would wait for that answer for ever; so Kafka finds out by the session's time-out
-            self._left = True
+            consumer, self._consumer = self._consumer, None
+            if consumer and not self._unanswered:  # or it would wait for the answer for ever; so Kafka finds out by the session's time-out
+                consumer.close()
         self._forget(self)
 
     def _poll(self, limit: int, seconds: float) -> list[Message]:
@@ -313,11 +296,10 @@ class _Member:
         """The message, unless it is an error, or its partition was taken away while the batch was collected."""
         error, number, offset = polled.error(), polled.partition(), polled.offset()
         if error is not None:
-            self._trouble = self._trouble or _error(f"{self._about}, partition {number}", error)  # this batch may hold messages
+            self._heard(error, f", partition {number}")
         elif number is not None and offset is not None and number in self._next:
             self._next[number] = offset + 1
-            headers = cast(Any, polled.headers() or ())
-            return Message(polled.key(), polled.value(), tuple(headers), number, offset)
+            return Message(polled.key(), polled.value(), tuple(cast(Any, polled.headers() or ())), number, offset)
         return None
 
     def _start(self) -> None:
@@ -340,8 +322,6 @@ class _Member:
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
         """Waits by itself: librdkafka's own waiting ends only when a broker answers."""
-        if not offsets:
-            return
         deadline = time.monotonic() + ANSWER_SECONDS
         self._refusals.clear()
         self._unanswered.update(offsets)
@@ -351,18 +331,18 @@ class _Member:
                 raise Unavailable(f"{self._about}: Kafka does not answer a commit.")
             self._pause(wanted=len(self._ahead) > AHEAD)
             self._receive(100, 0.001)
-        for refusal in self._refusals:
-            if refusal.code() not in _OVERTAKEN:
-                raise KafkaException(refusal)
+        if self._refusals:
+            raise KafkaException(self._refusals[0])
 
     def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         for one in partitions:
             if self._unanswered.get(one.partition) == one.offset:
                 del self._unanswered[one.partition]
-                if refusal := error or one.error:
-                    self._refusals.append(refusal)
-                else:
+                refusal = error or one.error
+                if refusal is None:
                     self._done[one.partition] = one.offset
+                elif refusal.code() not in _OVERTAKEN:
+                    self._refusals.append(refusal)
 
     def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._reset([partition.partition for partition in partitions])
@@ -375,13 +355,10 @@ class _Member:
     def _reset(self, given: list[int] | None) -> None:
         self._given, self._next, self._done, self._ahead, self._trouble = given, {}, {}, [], None
 
-    def _heard(self, error: KafkaError) -> None:
-        if error.code() in _OUTAGES:
-            self._trouble = self._trouble or _error(self._about, error)
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise Unavailable("The subscription is closed.")
+    def _heard(self, error: KafkaError, where: str = "") -> None:
+        """Keeps an error for the next poll: what this one has received is not lost for it."""
+        if (where or error.code() in _OUTAGES) and not isinstance(self._trouble, NeedsRebuild):
+            self._trouble = _error(self._about + where, error)
 
 
 def _partitions(client: Consumer, topic: str) -> range:
@@ -396,11 +373,9 @@ def _settled(client: Consumer, topic: str) -> range:
     """Waits until the brokers lead the partitions, which comes some time behind the answer that the topic is made."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
-        try:
+        with suppress(KafkaException):
             if _offsets(client, topic, partitions := _partitions(client, topic), OFFSET_END):
                 return partitions
-        except KafkaException as error:
-            LOG.debug("Topic %s: %s", topic, error)
         time.sleep(0.02)
     raise Unavailable(f"Topic {topic} is made, but its partitions have no leader yet.")
 
@@ -412,9 +387,8 @@ def _offsets(client: Consumer, topic: str, partitions: range, end: int) -> dict[
 
 
 def _sound(answers: list[TopicPartition]) -> list[TopicPartition]:
-    for answer in answers:
-        if answer.error:
-            raise KafkaException(answer.error)
+    for refused in (answer for answer in answers if answer.error):
+        raise KafkaException(refused.error)
     return answers
 
 
@@ -424,6 +398,8 @@ def _translated(about: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise _error(about, error.args[0]) from error
+    except RuntimeError as error:  # closed by another thread
+        raise Unavailable(f"{about}: {error}") from error
 
 
 def _error(about: str, error: KafkaError) -> EngineError:

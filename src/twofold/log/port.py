@@ -74,6 +74,9 @@ class EventLog(Protocol):
     def positions(self, topic: str, group: str) -> list[Position]:
         """Each partition's state for a group; Outdated for a topic that is not there."""
 
+    def forget(self, topic: str, group: str) -> None:
+        """The group begins anew, at the log's beginning. Raises Unavailable while it has members."""
+
     def strangers(self, group: str) -> list[str]:
         """The client ids of the group's members that are not twofold's."""
 

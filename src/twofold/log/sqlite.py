@@ -78,7 +78,7 @@ class SqliteLog:
             if there not in (0, partitions):
                 raise Outdated(
                     f"Topic {topic} has {there} partitions, {partitions} are declared; another count would break the order per key. "
-                    f"Declare {there}, or name another topic and run `twofold rebuild`."
+                    f"Declare partitions={there}."
                 )
             if not there:
                 db.executemany("INSERT INTO topic VALUES (?, ?, 0)", [(topic, partition) for partition in range(partitions)])
@@ -105,6 +105,12 @@ class SqliteLog:
             raise _missing(topic)
         return [Position(partition, end if begin is None else begin, committed, end) for partition, begin, committed, end in rows]
 
+    def forget(self, topic: str, group: str) -> None:
+        if (membership := self._groups.get((topic, group))) and membership.members:
+            raise Unavailable(f"Group {group} has members; stop the projectors first.")
+        with self._file.write() as db:
+            db.execute('DELETE FROM position WHERE "group" = ? AND topic = ?', (group, topic))
+
     def strangers(self, group: str) -> list[str]:  # nobody else opens the file
         return []
 
@@ -121,7 +127,9 @@ class SqliteLog:
         self._file.close()
 
     def _trim(self, db: sqlite3.Connection, published: int) -> None:
-        """Deletes what is older than a week: only from the front, and at most twice what came in, so that no call pays for a week."""
+        """Deletes what is older than a week and was read by every group: from the front, at most twice what came in, so that no call
+        pays for a week.
+        """
         self._untrimmed += published
         if self._untrimmed < TRIM_EVERY:
             return
@@ -129,8 +137,9 @@ class SqliteLog:
         cutoff = time.time() - RETENTION_SECONDS
         for topic, partition in db.execute("SELECT name, partition FROM topic").fetchall():
             oldest = db.execute(_OLDEST, (topic, partition, most))
-            old = [offset for offset, _ in takewhile(lambda row: row[1] < cutoff, oldest)]
-            if old:
+            (read,) = db.execute("SELECT min(offset) FROM position WHERE topic = ? AND partition = ?", (topic, partition)).fetchone()
+            done = takewhile(lambda row, unread=read or 0: row[1] < cutoff and row[0] < unread, oldest)  # type: ignore[misc]
+            if old := [offset for offset, _ in done]:
                 db.execute(_TRIM, (topic, partition, old[-1]))
 
 
@@ -245,7 +254,7 @@ class _Member:
         if not rows or rows[0][0] != offset:
             raise NeedsRebuild(
                 f"Topic {self._topic}, partition {partition}: message {offset}, which group {self._group} needs next, is no longer there. "
-                "The index must be rebuilt: run `twofold rebuild`."
+                "The index must be rebuilt from the table, which this version cannot do yet."
             )
         return [_message(partition, row) for row in rows]
 

@@ -12,7 +12,7 @@ import orjson
 
 from twofold.fields import INT64, Field
 from twofold.index.port import Operation
-from twofold.record import Record, Unreadable
+from twofold.record import Record, Undeclared, Unreadable
 from twofold.resource import Declaration
 
 SYSTEM = ("id", "version", "created_at", "updated_at")
@@ -31,7 +31,7 @@ def document(resource: Declaration, record: Record) -> bytes:
     value = _value(record)
     fields = resource.public
     for name in value.keys() - {field.name for field in fields} - set(SYSTEM):
-        raise Unreadable(f"the field {name[:64]!r} is not declared")
+        raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in fields:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")

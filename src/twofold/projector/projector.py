@@ -16,7 +16,7 @@ from twofold.errors import Unavailable
 from twofold.index.port import Operation, Outcome, ReadStore, Verdict
 from twofold.log.port import EventLog, Message, Subscription
 from twofold.projector.documents import operation
-from twofold.record import Record, Unreadable
+from twofold.record import MAX_VALUE, Record, Undeclared, Unreadable
 from twofold.resource import Declaration
 from twofold.runtime.retry import Backoff
 from twofold.runtime.service import Service
@@ -25,6 +25,7 @@ log: Any = structlog.get_logger()
 BATCH = 2000
 POLL_SECONDS = 1.0
 LIGHT = 500  # a poll that returns fewer messages is light load
+LARGE = MAX_VALUE // 2  # bytes; what may be too large for a log that took it once, in a compressed batch
 REFRESH_EVERY = 0.1  # seconds, at most, and only under light load
 
 
@@ -75,6 +76,8 @@ class Projector(Service):
             try:
                 each = operation(self._resource, self._record(message))
             except Unreadable as reason:
+                if isinstance(reason, Undeclared):
+                    self._index.pending(self._resource)  # raises Outdated where the index knows the field: this code is the older one
                 letters.append((message, str(reason)))
                 continue
             if each.id not in newest or newest[each.id].version < each.version:
@@ -97,6 +100,7 @@ class Projector(Service):
             final |= {each.id: outcome for each, outcome in answered if outcome.verdict is not Verdict.UNAVAILABLE}
             left = [each for each in left if each.id not in final]
             if trouble is None:
+                size *= 2
                 backoff.reset()
                 self._told(None)
                 continue
@@ -124,9 +128,12 @@ class Projector(Service):
         """To the dead letters, with where the message stood and why it was refused."""
         if not letters:
             return
-        reasons = self._events.publish(self._resource.dead_letters, [self._letter(message, reason) for message, reason in letters])
-        if failed := [reason for reason in reasons if reason is not None]:
-            raise Unavailable(f"dead letters were not published: {failed[0]}")
+        written = [self._letter(message, reason) for message, reason in letters]
+        reasons = self._events.publish(self._resource.dead_letters, written)
+        failed = [(letter, reason) for letter, reason in zip(written, reasons, strict=True) if reason is not None]
+        large = [_without_content(letter) for letter, _ in failed if _size(letter) > LARGE]
+        if len(large) < len(failed) or any(self._events.publish(self._resource.dead_letters, large)):
+            raise Unavailable(f"dead letters were not published: {failed[0][1]}")
         log.warning("dead letters", service=self.name, count=len(letters), first=letters[0][1])
 
     def _letter(self, message: Message, reason: str) -> Message:
@@ -148,3 +155,13 @@ class Projector(Service):
         if self._refresh_at is not None and time.monotonic() >= self._refresh_at:
             self._refresh_at = None
             self._index.refresh(self._resource)
+
+
+def _size(letter: Message) -> int:
+    return len(letter.key or b"") + len(letter.value or b"") + sum(len(name) + len(value or b"") for name, value in letter.headers)
+
+
+def _without_content(letter: Message) -> Message:
+    """Where it stood, why it was refused, and how large it was: the message itself stays in the topic."""
+    own = tuple((name, value) for name, value in letter.headers if name.startswith("dlq_"))
+    return Message(None, None, (*own, ("dlq_size", str(_size(letter)).encode())))

@@ -44,9 +44,9 @@ class Relay(Service):
     def step(self) -> float:
         if not self._leads():
             return LEASE / 4
+        self._purge()
         rows = self._outbox.pending(BATCH)
         if not rows:
-            self._purge()
             self._wait = min(self._wait * 2, self._idle)
             return self._wait
         self._wait = QUICKEST
@@ -85,6 +85,6 @@ class Relay(Service):
             raise Unavailable(f"{len(failures)} records were not published: {failures[0]}")
 
     def _purge(self) -> None:
-        if time.monotonic() > self._purge_at:
+        """Now and then, and at every step while there is more to remove."""
+        if time.monotonic() > self._purge_at and not self._outbox.purge():
             self._purge_at = time.monotonic() + PURGE_EVERY
-            self._outbox.purge()

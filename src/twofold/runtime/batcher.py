@@ -32,6 +32,7 @@ class _Entry(Generic[T, R]):
     item: T
     weight: int
     future: Future[R] = field(default_factory=Future)
+    begun: bool = False
 
 
 class Batcher(Generic[T, R]):
@@ -79,8 +80,9 @@ class Batcher(Generic[T, R]):
             thread.join()
 
     def _work(self) -> None:
-        while entries := self._next():
-            self._answer(entries, self._results([entry.item for entry in entries]))
+        while (entries := self._next()) or not self._stopping or self._waiting:
+            if entries:
+                self._answer(entries, self._results([entry.item for entry in entries]))
 
     def _next(self) -> list[_Entry[T, R]]:
         with self._ready:
@@ -89,8 +91,11 @@ class Batcher(Generic[T, R]):
             taken: list[_Entry[T, R]] = []
             weight = 0
             while self._waiting and len(taken) < self._max_items and (not taken or weight + self._waiting[0].weight <= self._max_weight):
-                taken.append(self._waiting.popleft())
-                weight += taken[-1].weight
+                entry = self._waiting.popleft()
+                if entry.begun or entry.future.set_running_or_notify_cancel():  # what was cancelled meanwhile is not begun
+                    entry.begun = True
+                    taken.append(entry)
+                    weight += entry.weight
             return taken
 
     def _results(self, items: list[T]) -> Sequence[R | BaseException | Later]:
@@ -106,12 +111,10 @@ class Batcher(Generic[T, R]):
         later = [entry for entry, result in zip(entries, results, strict=True) if result is LATER]
         if later:
             with self._ready:
-                self._waiting.extendleft(reversed(later))
+                self._waiting.extend(later)  # behind the others: what cannot go on must not hold up what can
         for entry, result in zip(entries, results, strict=True):
             if result is LATER:
                 continue
-            if not entry.future.set_running_or_notify_cancel():
-                continue  # the client went away; what was done stays done
             if isinstance(result, BaseException):
                 entry.future.set_exception(result)
             else:

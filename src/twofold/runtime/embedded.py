@@ -18,10 +18,13 @@ from typing import IO
 from twofold.errors import Contended, Rejected, SettingsError, Taken, Unavailable
 
 BUSY_SECONDS = 5.0
+OLDEST = (3, 35, 0)  # RETURNING
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode: transactions are begun and ended by whoever uses it."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, OLDEST))} is needed. Use a newer Python.")
     mode = "ro" if readonly else "rwc"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)

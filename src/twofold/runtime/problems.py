@@ -20,6 +20,7 @@ PROBLEMS = {
     "refused": "A command of the app refused; `code` and `detail` say why.",
     "idempotency-key-reused": "The Idempotency-Key was used for another request.",
     "row-locked": "Somebody else holds a lock on the resource. Nothing was done; try again.",
+    "misdirected": "The service is bound to this machine, and the Host header names another.",
     "overloaded": "More work waits than the service promises to finish soon. Nothing was done; try again.",
     "write-store-unavailable": "The write store cannot be reached. Nothing was done; try again.",
     "read-store-unavailable": "The read store cannot answer now; try again.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
@@ -18,10 +19,12 @@ import structlog
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twofold.errors import SettingsError
 from twofold.runtime.service import Service, stop_all
+from twofold.runtime.web import LocalHosts
 
 log: Any = structlog.get_logger()
 HTTP_SECONDS = 3  # for requests that run when the process is told to stop
@@ -60,7 +63,7 @@ class Process:
             loop.add_signal_handler(number, _stop, stop, signal.Signals(number).name)
         for service in self.services:
             service.start()
-        servers = [_Server(app) for app, _ in self.servers]
+        servers = [_Server(LocalHosts(app) if _is_local(bound) else app) for app, bound in self.servers]
         tasks = [asyncio.create_task(server.serve([bound])) for server, (_, bound) in zip(servers, self.servers, strict=True)]
         while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
@@ -96,7 +99,7 @@ class Process:
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handling: the process has one for all servers."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -150,6 +153,10 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
     if host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
+
+
+def _is_local(bound: socket.socket) -> bool:
+    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
 
 
 def addresses(sockets: Sequence[socket.socket]) -> list[str]:

@@ -80,7 +80,7 @@ class Service:
         except BaseException as error:  # noqa: BLE001 - told by `failure` and the log
             self.failure = error
             told = None if isinstance(error, EngineError) else stack(error)
-            log.error("service failed", service=self.name, error=str(error), stack=told)  # noqa: TRY400 - no variables of frames
+            log.error("service failed", service=self.name, error=str(error), stack=told)
         finally:
             self._close()
             self.ended.set()

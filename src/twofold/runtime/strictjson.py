@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 MAX_DEPTH = 32
@@ -70,6 +71,8 @@ def _integer(digits: str) -> int:
 def _float(digits: str) -> float:
     if len(digits) > MAX_DIGITS or math.isinf(value := float(digits)):
         raise NotJson("A number does not fit in a double.")
+    if Decimal(digits) != Decimal(repr(value)):
+        raise NotJson("A number has more digits than a double holds. Decimal fields take strings.")
     return value
 
 

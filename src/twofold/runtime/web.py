@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ import structlog
 import uuid_utils
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twofold.errors import Problem, Unavailable
 from twofold.runtime import strictjson
@@ -28,7 +33,8 @@ log: Any = structlog.get_logger()
 MAX_BODY = 64 * 1024
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-Health = Callable[[], dict[str, str | None]]
+Health = Mapping[str, Callable[[], str | None]]
+LOOK_SECONDS = 0.5  # a probe waits no longer for an engine's word
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -37,14 +43,21 @@ _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 
-async def read_json(request: Request, content_type: str = JSON) -> Any:
-    """The body as strict JSON. Raises Problem 400, 413 or 415."""
-    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if given != content_type:
+async def read_json(request: Request, content_type: str = JSON, empty: Any = None) -> Any:
+    """The body as strict JSON; `empty`, if given, for a body without content. Raises Problem 400, 413 or 415.
+
+    The type is asked for in any case: it makes a browser ask before it sends what another site's page wants sent.
+    """
+    given, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    if given.strip() != content_type or parameters.strip() not in ("", "charset=utf-8") or "content-encoding" in request.headers:
         headers = {"Accept-Patch": content_type} if request.method == "PATCH" else {"Accept": content_type}
-        raise Problem(415, "unsupported-media-type", f"The Content-Type should be {content_type}.", headers=headers)
+        detail = f"The Content-Type should be {content_type}, in UTF-8 and without Content-Encoding."
+        raise Problem(415, "unsupported-media-type", detail, headers=headers)
+    body = await read_body(request)
+    if not body and empty is not None:
+        return empty
     try:
-        return strictjson.loads(await read_body(request))
+        return strictjson.loads(body)
     except strictjson.NotJson as error:
         raise Problem(400, "malformed-json", str(error)) from None
 
@@ -87,7 +100,7 @@ def problem(request: Request, error: Problem) -> Response:
 def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Starlette:
     """An HTTP service: its own routes, health, documentation; every error as problem+json.
 
-    `health` tells of each engine None for good, else what is wrong; the service is ready when the engine `needs` is good.
+    `health` looks at each engine: None for good, else what is wrong. The service is ready when the engine `needs` is good.
     """
     described = orjson.dumps(openapi())
     shared: list[BaseRoute] = [
@@ -105,16 +118,70 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
         HTTPException: _http_problem,
         ClientDisconnect: lambda request, _: problem(request, Problem(400, "malformed-json", "The body ended before its end.")),
         Unavailable: lambda request, _: problem(request, _overloaded()),
-        Exception: _unexpected,
     }
-    app = Starlette(routes=[*routes, *shared], exception_handlers=handlers)
+    app = Starlette(routes=[*routes, *shared], exception_handlers=handlers, middleware=[Middleware(_Guard)])
     app.router.redirect_slashes = False
     return app
 
 
+class _Guard:
+    """Answers what nobody else caught. Nothing is raised on to the server, which would log the error's own words."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            request = Request(scope, receive)
+            log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
+            await problem(request, Problem(500, "internal-error", "The service failed to answer."))(scope, receive, send)
+
+
+class LocalHosts:
+    """Refuses requests for other hosts than this machine: a site that points its name here must not read what is served here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        host = re.sub(r":\d+$", "", request.headers.get("host", "localhost"))
+        if host in ("127.0.0.1", "localhost", "[::1]"):
+            await self._app(scope, receive, send)
+        else:
+            detail = "This service is bound to this machine and answers to 127.0.0.1 and localhost only."
+            await problem(request, Problem(421, "misdirected", detail))(scope, receive, send)
+
+
+class _Looks:
+    """Looks at engines, each in a thread of its own: one that hangs delays nobody, and no second look is begun meanwhile."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._running: dict[str, Future[str | None]] = {}
+
+    async def ask(self, name: str) -> str | None:
+        """None for good; "slow" where the engine has not answered in LOOK_SECONDS."""
+        if name not in self._running or self._running[name].done():
+            self._running[name] = self._begin(self._health[name])
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._running[name])), LOOK_SECONDS)
+        except TimeoutError:
+            return "slow"
+
+    def _begin(self, look: Callable[[], str | None]) -> Future[str | None]:
+        future: Future[str | None] = Future()
+        threading.Thread(target=lambda: future.set_result(look()), name="look", daemon=True).start()
+        return future
+
+
 def _readiness(health: Health, needs: str) -> Callable[[Request], Any]:
+    looks = _Looks(health)
+
     async def readyz(_: Request) -> Response:
-        found = await asyncio.to_thread(health)
+        found = dict(zip(health, await asyncio.gather(*(looks.ask(name) for name in health)), strict=True))
         ready = found.get(needs) is None
         engines = {name: reason or "ok" for name, reason in found.items()}
         return answer(200 if ready else 503, orjson.dumps({"status": "ready" if ready else "not ready", "engines": engines}))
@@ -137,11 +204,6 @@ def _http_problem(request: Request, error: HTTPException) -> Response:
 
 def _overloaded() -> Problem:
     return Problem(503, "overloaded", "Too many requests are waiting. Try again in a moment.", headers={"Retry-After": "1"})
-
-
-def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
-    return problem(request, Problem(500, "internal-error", "The service failed to answer."))
 
 
 def _swagger() -> Path:

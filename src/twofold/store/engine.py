@@ -172,7 +172,7 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     part: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
-        weight = sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+        weight = sum(_weight(value) for value in row)
         if part and size + weight > MAX_STATEMENT:
             yield part
             part, size = [], 0
@@ -180,6 +180,13 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
         size += weight
     if part:
         yield part
+
+
+def _weight(value: Any) -> int:
+    """About a value's bytes in a statement."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else 4 * len(value)
+    return len(value) if isinstance(value, bytes) else 8
 
 
 def _mysql(url: URL, read_timeout: int = 15) -> Engine:

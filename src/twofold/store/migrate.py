@@ -66,7 +66,7 @@ def _context(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection, opts={"compare_type": _type_differs, "transactional_ddl": False})
 
 
-def _type_differs(context: Any, found: Any, declared: Any, found_type: Any, declared_type: Any) -> bool | None:
+def _type_differs(context: Any, _found: Any, _declared: Any, found_type: Any, declared_type: Any) -> bool | None:
     """Compares by the type's name and length, as the engine stores them; Alembic's own comparison stumbles over decorators."""
     dialect = context.dialect
     wanted = declared_type.dialect_impl(dialect).compile(dialect=dialect)

@@ -7,6 +7,7 @@ smallest pending id, and polls start at the youngest note that is older than any
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ class SqlOutbox:
     def __init__(self, app: App, database: Database) -> None:
         self._database = database
         self._tables = Tables(app)
+        self._resources = sorted(resource.name for resource in app)
+        self._lease = "relay-" + hashlib.sha256(",".join(self._resources).encode()).hexdigest()[:16]
         self._floor = 0
         self._highest = 0
         self._scans: deque[tuple[float, int]] = deque()
@@ -41,12 +44,12 @@ class SqlOutbox:
     def lead(self, holder: str, seconds: float) -> bool:
         lease = self._tables.lease
         now, until = text(self._database.now()), text(self._database.now(seconds))
-        renew = update(lease).where(lease.c.name == "relay", (lease.c.holder == holder) | (lease.c.expires_at < now))
+        renew = update(lease).where(lease.c.name == self._lease, (lease.c.holder == holder) | (lease.c.expires_at < now))
         try:
             with self._database.write() as connection:
                 led = connection.execute(renew.values(holder=holder, expires_at=until)).rowcount == 1
-                if not led and connection.execute(select(lease.c.name).where(lease.c.name == "relay")).first() is None:
-                    connection.execute(insert(lease).values(name="relay", holder=holder, expires_at=until))
+                if not led and connection.execute(select(lease.c.name).where(lease.c.name == self._lease)).first() is None:
+                    connection.execute(insert(lease).values(name=self._lease, holder=holder, expires_at=until))
                     led = True
                 self._database.commit(connection)
                 return led
@@ -56,7 +59,7 @@ class SqlOutbox:
     def resign(self, holder: str) -> None:
         lease = self._tables.lease
         with self._database.write() as connection:
-            connection.execute(delete(lease).where(lease.c.name == "relay", lease.c.holder == holder))
+            connection.execute(delete(lease).where(lease.c.name == self._lease, lease.c.holder == holder))
             self._database.commit(connection)
 
     def pending(self, limit: int) -> list[tuple[int, str, Record]]:
@@ -71,7 +74,7 @@ class SqlOutbox:
 
     def _rows(self, connection: Connection, floor: int, limit: int) -> Sequence[Row[Any]]:
         outbox = self._tables.outbox
-        query = select(outbox).where(outbox.c.id >= floor).order_by(outbox.c.id).limit(limit)
+        query = select(outbox).where(outbox.c.id >= floor, outbox.c.resource.in_(self._resources)).order_by(outbox.c.id).limit(limit)
         return connection.execute(query.with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")).all()
 
     def _note(self, smallest: int) -> None:
@@ -94,7 +97,7 @@ class SqlOutbox:
         age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
         return count, max(age, 0.0)
 
-    def purge(self) -> None:
+    def purge(self) -> bool:
         unit, receipt = self._tables.unit, self._tables.receipt
         old_unit = _uuid7_floor(datetime.now(UTC) - timedelta(hours=UNIT_HOURS))
         old_receipt = text(self._database.now(-3600 * RECEIPT_HOURS))
@@ -104,6 +107,7 @@ class SqlOutbox:
             self._database.delete_many(connection, unit, units)
             self._database.delete_many(connection, receipt, keys)
             self._database.commit(connection)
+        return PURGE_ROWS in (len(units), len(keys))
 
 
 def _uuid7_floor(when: datetime) -> str:

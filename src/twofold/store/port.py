@@ -137,7 +137,7 @@ class Outbox(Protocol):
 
     def pending(self, limit: int) -> list[tuple[int, str, Record]]:
         """(row id, resource, record) of committed rows that were not removed, in order per key. A row that commits late, with a
-        lower id than rows already removed, is among them.
+        lower id than rows already removed, is among them. Rows of resources that the app does not declare stay where they are.
         """
 
     def remove(self, ids: Sequence[int]) -> None:
@@ -146,5 +146,5 @@ class Outbox(Protocol):
     def backlog(self) -> tuple[int, float]:
         """How many records are pending (counted up to 100,000), and the age of the oldest in seconds."""
 
-    def purge(self) -> None:
-        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call."""
+    def purge(self) -> bool:
+        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""

@@ -37,6 +37,7 @@ class SqlUnit:
         self._connection = connection
         self.doubt = Doubt(str(uuid_utils.uuid7()), database.connection_id(connection), time.monotonic())
         self._begun = False
+        self._absent: set[str] = set()
 
     def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
         if not ids:
@@ -46,6 +47,7 @@ class SqlUnit:
         query = select(*columns).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update(skip_locked=True)
         rows = {row[0]: _row(resource, row) for row in self._connection.execute(query)}
         missing = [id_ for id_ in ids if id_ not in rows]
+        self._absent.update(missing)
         busy, deleted = self._missing(resource, missing) if missing else (set(), set())
         return Loaded(rows, frozenset(busy), frozenset(deleted))
 
@@ -74,6 +76,12 @@ class SqlUnit:
             if writes.inserts:
                 rows = [{**_columns(resource, row), **_secrets(resource, writes.secrets.get(row.id, {}))} for row in writes.inserts]
                 self._connection.execute(insert(table), rows)
+                self._refuse_deleted(resource, [row.id for row in writes.inserts if row.id in self._absent])
+
+    def _refuse_deleted(self, resource: Declaration, ids: Sequence[str]) -> None:
+        """An id that was asked for may have been created and deleted by another process since it was looked up."""
+        if ids and self._missing(resource, ids)[1]:
+            raise Taken("id")
 
     def _update(self, resource: Declaration, writes: Writes) -> None:
         """Rows that change secrets too have more columns, hence a statement of their own."""

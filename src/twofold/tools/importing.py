@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import signal
 import sys
 import time
@@ -12,6 +14,7 @@ from types import FrameType
 from typing import IO, Any
 
 import orjson
+import uuid_utils
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -23,7 +26,7 @@ from twofold.resource import Declaration
 from twofold.runtime.service import Service, stop_all
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
-from twofold.tools.loading import Loader, Tally, comma_separated, name_of, ndjson
+from twofold.tools.loading import Loader, Tally, comma_separated, ndjson
 from twofold.tools.serving import wait_for
 from twofold.tools.status import settled, status
 
@@ -116,13 +119,15 @@ def _source(path: Path | None) -> Iterator[tuple[IO[str], int | None, str]]:
     """The stream, its number of lines if that can be known, and the name under which an import of it is resumed."""
     if path is None:
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-        yield sys.stdin, None, name_of(str(time.time_ns()).encode(), 0)
+        yield sys.stdin, None, str(uuid_utils.uuid7())
         return
+    total, content = 0, hashlib.sha256()
     with path.open("rb") as raw:
-        head = raw.read(HEAD)
-        total = head.count(b"\n") + sum(part.count(b"\n") for part in iter(lambda: raw.read(HEAD), b""))
+        while part := raw.read(HEAD):
+            total += part.count(b"\n")
+            content.update(part)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        yield stream, total, name_of(head, path.stat().st_size)
+        yield stream, total, content.hexdigest()
 
 
 def _estimate(resource: Declaration, path: Path | None, total: int | None) -> None:
@@ -144,8 +149,8 @@ def _rejecting(path: Path) -> Iterator[Callable[[int, str, str], None]]:
     def reject(number: int, text: str, reason: str) -> None:
         nonlocal file
         if file is None:
-            path.touch(mode=0o600)
-            file = path.open("wb")
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            path.chmod(0o600)  # it may have been there
         text = text.encode("utf-8", "replace").decode()
         file.write(orjson.dumps({"line": number, "reason": reason, "text": text}) + b"\n")
 

@@ -7,7 +7,6 @@ and goes on where it stopped (within the 24 hours that receipts are kept).
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import time
@@ -131,11 +130,6 @@ class Loader:
         self.reject(number, text, reasons)
 
 
-def name_of(head: bytes, size: int) -> str:
-    """Names a file by its first bytes and its length."""
-    return hashlib.sha256(head + str(size).encode()).hexdigest()[:32]
-
-
 def ndjson(stream: IO[str]) -> Iterator[tuple[int, str, Any]]:
     """One JSON object per line; empty lines are passed over."""
     for number, line in enumerate(stream, 1):
@@ -148,15 +142,32 @@ def ndjson(stream: IO[str]) -> Iterator[tuple[int, str, Any]]:
 
 def comma_separated(stream: IO[str], resource: Declaration) -> Iterator[tuple[int, str, Any]]:
     """CSV with a header of field names. An empty cell is a member that is absent; lists are JSON."""
-    reader = csv.DictReader(stream, strict=True)
+    reader = csv.reader(stream, strict=True)
     fields = {each.name: each for each in resource.fields}
-    for row in reader:
-        cells = {name: value for name, value in row.items() if value}
-        text = _csv_line(row.values())
+    names = next(reader, [])
+    while True:
         try:
-            yield reader.line_num, text, {name: _cell(fields.get(name), value) for name, value in cells.items()}
-        except (ValueError, TypeError):
-            yield reader.line_num, text, strictjson.NotJson("A cell does not hold what its field takes, or the line has too many cells.")
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, "", strictjson.NotJson(f"The line is not CSV: {error}.")
+            continue
+        if row:
+            yield reader.line_num, _csv_line(row), _csv_body(names, row, fields)
+
+
+def _csv_body(names: list[str], row: list[str], fields: dict[str, Field]) -> Any:
+    """The line as the body of a request, through the same strict JSON; NotJson where it is none."""
+    if len(row) > len(names):
+        return strictjson.NotJson("The line has more cells than the header.")
+    try:
+        cells = {name: _cell(fields.get(name), value) for name, value in zip(names, row, strict=False) if value}
+        return strictjson.loads(json.dumps(cells, ensure_ascii=False).encode("utf-8", "surrogateescape"))
+    except strictjson.NotJson as error:
+        return error
+    except (ValueError, RecursionError):
+        return strictjson.NotJson("A cell does not hold what its field takes.")
 
 
 def _cell(field_: Field | None, text: str) -> Any:
@@ -173,9 +184,9 @@ def _cell(field_: Field | None, text: str) -> Any:
     return text
 
 
-def _csv_line(values: Iterable[Any]) -> str:
+def _csv_line(row: list[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow([value if isinstance(value, str | None) else ",".join(value) for value in values])
+    csv.writer(buffer, lineterminator="").writerow(row)
     return buffer.getvalue()
 
 

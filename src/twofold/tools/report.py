@@ -16,8 +16,11 @@ from twofold.tools import status as hops
 
 def status(settings: Settings) -> dict[str, Any]:
     """The state of every hop; with the embedded default from the running process, if there is one."""
+    app = load_app(settings.app)
+    if settings.embedded and not settings.data.exists() and not any(settings.model_fields_set & {"write_url", "log_url", "read_url"}):
+        raise SettingsError(f"There is no data folder {settings.data}. `twofold up` makes one; TWOFOLD_DATA names another.")
     try:
-        system = System(load_app(settings.app), settings)
+        system = System(app, settings)
     except SettingsError:
         if not settings.embedded:
             raise
