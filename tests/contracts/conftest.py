@@ -10,10 +10,10 @@ import pytest
 
 pytest.register_assert_rewrite("store_contract", "outbox_contract")
 
-from mysqld import mysql, private, private_mysql, stranger
-from store_contract import emptied
+from mysqld import mysql, private, private_mysql, stranger  # noqa: E402
+from store_contract import emptied  # noqa: E402
 
-from twofold.store.engine import Database
+from twofold.store.engine import Database  # noqa: E402
 
 __all__ = ["mysql", "private", "private_mysql", "stranger"]
 

@@ -103,7 +103,7 @@ class LogContract:
         assert sum(position.end for position in log.positions(fresh_topic, "any")) == 1
 
     def test_another_number_of_partitions_is_outdated(self, log: EventLog, fresh_topic: str) -> None:
-        with pytest.raises(Outdated, match=rf"{fresh_topic} has 2 partitions, 3 are declared.*twofold rebuild"):
+        with pytest.raises(Outdated, match=rf"{fresh_topic} has 2 partitions, 3 are declared"):
             log.create(fresh_topic, 3)
 
         assert len(log.positions(fresh_topic, "any")) == 2
@@ -413,6 +413,17 @@ class LogContract:
 
     # a log that no longer reaches back
 
+    def test_a_group_that_is_forgotten_begins_anew(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:
+        published(log, fresh_topic, [note("a", 1)])
+        member = join(log, fresh_topic, "forgetful")
+        member.commit(read(member, 1))
+        member.close()
+        log.forget(fresh_topic, "forgetful")
+        log.forget(fresh_topic, "never-was")
+
+        assert [position.lag for position in log.positions(fresh_topic, "forgetful") if position.end] == [1]
+        assert len(read(join(log, fresh_topic, "forgetful"), 1)) == 1
+
     def test_a_new_group_on_a_log_without_its_beginning_needs_a_rebuild(
         self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription], trim: Callable[[str, int, int], None]
     ) -> None:
@@ -422,7 +433,7 @@ class LogContract:
         member = join(log, fresh_topic)
 
         for _ in range(2):  # it does not pass
-            with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {number}\b.*must be rebuilt.*twofold rebuild"):
+            with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {number}\b.*must be rebuilt"):
                 read(member, 1)
 
     def test_a_group_whose_next_message_is_gone_needs_a_rebuild(
@@ -438,7 +449,7 @@ class LogContract:
         member = join(log, fresh_topic)
 
         for _ in range(2):
-            with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {got[0].partition}\b.*must be rebuilt.*twofold rebuild"):
+            with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {got[0].partition}\b.*must be rebuilt"):
                 read(member, 1)
 
     def test_a_group_whose_next_message_is_there_goes_on(

@@ -235,7 +235,7 @@ class TestMysql(StoreContract):
         sizes, send = [], pymysql.connections.Connection.query
 
         def measured(connection: Stranger, text: Any, *more: Any) -> Any:
-            sizes.append(len(text) if isinstance(text, bytes) else len(text.encode()))
+            sizes.append(len(text.encode() if isinstance(text, str) else text))
             return send(connection, text, *more)
 
         monkeypatch.setattr(pymysql.connections.Connection, "query", measured)

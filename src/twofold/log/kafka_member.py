@@ -1,0 +1,165 @@
+"""A member of a group on Kafka.
+
+Partitions are given out by `range`, which Java's consumers offer by default too. A rebalance takes all of them away: what was polled
+before it is not committed and comes again. Cooperative strategies spare that, which a projector without a state of its own does not need.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock, Thread
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Polled
+
+from twofold.errors import EngineError, NeedsRebuild, Unavailable
+from twofold.log.kafka_client import (
+    ANSWER_SECONDS,
+    CONSUMER,
+    CONSUMER_PROMISES,
+    OUTAGES,
+    OVERTAKEN,
+    SLICE_SECONDS,
+    error_of,
+    sound,
+    translated,
+)
+from twofold.log.port import Message
+
+_LEFT = "The subscription is closed."
+AHEAD = 500  # messages that a commit may receive while it waits, before it pauses their partitions
+
+
+class Member:
+    """A subscription. librdkafka's consumer is called by one thread at a time: `close` waits for the slice that a poll is in."""
+
+    def __init__(self, client: Callable[..., Consumer], topic: str, group: str, forget: Callable[[Member], None]) -> None:
+        self._topic, self._about, self._forget = topic, f"Topic {topic}, group {group}", forget
+        self._calls = Lock()
+        self._closed = self._paused = False
+        self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
+        self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
+        self._done: dict[int, int] = {}  # started partition -> offset committed since
+        self._unanswered: dict[int, int] = {}  # partition -> offset whose commit Kafka has yet to answer
+        self._refusals: list[KafkaError] = []
+        self._ahead: list[Polled] = []  # received, not handed out
+        self._trouble: EngineError | None = None  # for the next poll to raise
+        callbacks = {"error_cb": self._heard, "on_commit": self._answered}
+        self._consumer: Any = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, **callbacks, "group.id": group})
+        self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        if self._closed:
+            raise Unavailable(_LEFT)
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._calls, translated(self._about):
+                left = deadline - time.monotonic()
+                found = [] if self._closed else self._poll(limit, max(0.0, min(left, SLICE_SECONDS)))
+            if found or left <= 0 or self._closed:
+                return found
+
+    def commit(self, messages: Sequence[Message]) -> None:
+        if self._closed:
+            raise Unavailable(_LEFT)
+        ends = {message.partition: message.offset + 1 for message in sorted(messages, key=lambda message: message.offset)}
+        with self._calls, translated(self._about):
+            new = {number: end for number, end in ends.items() if self._done.get(number, 0) < end <= self._next.get(number, 0)}
+            if new and not self._closed:
+                self._commit(new)
+
+    def close(self) -> None:
+        self._closed = True
+        with self._calls:
+            consumer, self._consumer = self._consumer, None
+            if consumer and self._unanswered:  # it would wait for the answer for ever; Kafka finds out by the session's time-out
+                Thread(target=consumer.close, daemon=True).start()
+            elif consumer:
+                consumer.close()
+        self._forget(self)
+
+    def _poll(self, limit: int, seconds: float) -> list[Message]:
+        if trouble := self._trouble:
+            self._trouble = trouble if isinstance(trouble, NeedsRebuild) else None  # which does not pass
+            raise trouble
+        self._start()
+        self._pause(wanted=limit == 0)
+        self._receive(1, 0 if limit and self._ahead else seconds)
+        if self._ahead and limit > len(self._ahead):  # one call for all of them would wait for the last
+            self._receive(limit - len(self._ahead), 0)
+        batch, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        return [message for one in batch if (message := self._accepted(one))]
+
+    def _receive(self, most: int, seconds: float) -> None:
+        arrived = self._consumer.consume(most, seconds)  # calls `_give`, `_take`, `_answered` and `_heard`
+        self._ahead += arrived
+
+    def _accepted(self, polled: Polled) -> Message | None:
+        """The message, unless it is an error, or its partition was taken away while the batch was collected."""
+        error, number, offset = polled.error(), polled.partition(), polled.offset()
+        if error is not None:
+            self._heard(error, f", partition {number}")
+        elif number is not None and offset is not None and number in self._next:
+            self._next[number] = offset + 1
+            return Message(polled.key(), polled.value(), tuple(cast(Any, polled.headers() or ())), number, offset)
+        return None
+
+    def _start(self) -> None:
+        """Starts what a rebalance gave: at the group's offsets, or at 0 without, which fails where 0 is gone. Tried until it succeeds."""
+        if self._given is None:
+            return
+        partitions = [TopicPartition(self._topic, number) for number in self._given]
+        starts = sound(self._consumer.committed(partitions, timeout=ANSWER_SECONDS)) if partitions else []
+        for start in starts:
+            start.offset = max(0, start.offset)
+        self._consumer.assign(starts)
+        self._next = {start.partition: start.offset for start in starts}
+        self._given, self._paused = None, False
+
+    def _pause(self, *, wanted: bool) -> None:
+        if wanted != self._paused:
+            partitions = [TopicPartition(self._topic, number) for number in self._next]
+            (self._consumer.pause if wanted else self._consumer.resume)(partitions)
+            self._paused = wanted
+
+    def _commit(self, offsets: Mapping[int, int]) -> None:
+        """Waits by itself: librdkafka's own waiting ends only when a broker answers."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        self._refusals.clear()
+        self._unanswered.update(offsets)
+        self._consumer.commit(offsets=[TopicPartition(self._topic, *one) for one in offsets.items()], asynchronous=True)
+        while offsets.items() & self._unanswered.items():
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{self._about}: Kafka does not answer a commit.")
+            self._pause(wanted=len(self._ahead) > AHEAD)
+            self._receive(100, 0.001)
+        if self._refusals:
+            raise KafkaException(self._refusals[0])
+
+    def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            if self._unanswered.get(one.partition) == one.offset:
+                del self._unanswered[one.partition]
+                refusal = error or one.error
+                if refusal is None:
+                    self._done[one.partition] = one.offset
+                elif refusal.code() not in OVERTAKEN:
+                    self._refusals.append(refusal)
+
+    def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._reset([partition.partition for partition in partitions])
+        consumer.assign([])  # `_start` assigns them, where an error has somewhere to go
+
+    def _take(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._reset(None)
+        consumer.unassign()
+
+    def _reset(self, given: list[int] | None) -> None:
+        self._given, self._next, self._done, self._ahead, self._trouble = given, {}, {}, [], None
+
+    def _heard(self, error: KafkaError, where: str = "") -> None:
+        """Keeps an error for the next poll: what this one has received is not lost for it."""
+        if (where or error.code() in OUTAGES) and not isinstance(self._trouble, NeedsRebuild):
+            self._trouble = error_of(self._about + where, error)
