@@ -12,15 +12,18 @@ from typing import Any
 
 import structlog
 
+CAUSES = 5
+FRAMES = 15
+
 
 def stack(error: BaseException) -> str:
     """Where an error was raised, and its causes: types and places only. Words of an error and variables of a frame may hold a secret."""
-    lines: list[str] = []
+    parts: list[str] = []
     cause: BaseException | None = error
-    while cause is not None:
-        lines[:0] = [*traceback.format_tb(cause.__traceback__), f"{type(cause).__name__}\n"]
+    while cause is not None and len(parts) < CAUSES:  # contexts can form a circle
+        parts.append("".join(traceback.format_tb(cause.__traceback__, limit=-FRAMES)) + type(cause).__name__)
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return "".join(lines)
+    return "\n".join(reversed(parts))
 
 
 def configure(stream: Any = None) -> None:

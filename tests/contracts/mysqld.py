@@ -53,6 +53,7 @@ def connect(url: str | URL, **options: Any) -> Stranger:
         database=to.database or None,
         init_command="SET transaction_isolation = 'READ-COMMITTED'",
         read_timeout=30,
+        ssl_disabled=True,
         **options,
     )
 
@@ -65,9 +66,9 @@ def query(connection: Stranger, sql: str, *values: Any) -> list[tuple[Any, ...]]
 
 @pytest.fixture(scope="module")
 def mysql() -> Iterator[str]:
-    """An empty database on the shared server."""
+    """An empty database on the shared server, without TLS, which takes ten times as long to connect."""
     with database() as url:
-        yield url
+        yield f"{url}?ssl_disabled=true"
 
 
 @pytest.fixture(scope="session")

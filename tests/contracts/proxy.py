@@ -52,7 +52,8 @@ class Proxy:
     def cut(self) -> None:
         """Ends all connections, and accepts none."""
         self._broken = True
-        for pair in self._pairs:
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
             _end(*pair)
 
     def mend(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 pytest.register_assert_rewrite("log_contract")
@@ -66,7 +66,7 @@ class TestSqlite(LogContract):
     ) -> None:
         published(log, fresh_topic, [note("a", number) for number in range(20)])
         edit("UPDATE message SET time = ? WHERE offset < 15", time.time() - sqlite.RETENTION_SECONDS - 1)
-        edit("INSERT INTO position (\"group\", topic, partition, offset) SELECT 'reader', topic, partition, 20 FROM message GROUP BY topic, partition")
+        edit("INSERT INTO position SELECT 'reader', topic, partition, 20 FROM message GROUP BY topic, partition")
 
         published(log, fresh_topic, [note("a", number) for number in range(4)])
         after_four = max(position.begin for position in log.positions(fresh_topic, "any"))
@@ -303,7 +303,7 @@ class TestKafkaWithoutABroker:
 
     @pytest.mark.parametrize("options", [{"nonsense": "1"}, {"linger.ms": "soon"}])
     def test_a_wrong_option_is_an_error_of_the_settings(self, options: dict[str, str]) -> None:
-        with pytest.raises(SettingsError, match="nonsense|queue.buffering.max.ms"):
+        with pytest.raises(SettingsError, match=r"nonsense|queue\.buffering\.max\.ms"):
             KafkaLog(NOWHERE, options=options).subscribe("any", "any")
 
     @pytest.mark.parametrize("name", ["ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "_ASSIGNMENT_LOST"])
