@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -123,8 +123,10 @@ class Private:
 
     def start(self) -> None:
         (self._home / "data" / "mysql.sock.lock").unlink(missing_ok=True)
+        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # ends with us, however we end
+        command = [*bound, *self._command, "--innodb-buffer-pool-size=64M"]
         with (self._home / "log" / "mysqld.log").open("ab") as log:
-            self._process = subprocess.Popen([*self._command, "--innodb-buffer-pool-size=64M"], cwd=self._home, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=self._home, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -133,9 +135,6 @@ class Private:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
 
     def kill(self) -> None:
         """Ends the server as a crash does."""

@@ -235,6 +235,16 @@ class Cases:
         poison = Command(SAMPLES, "create", row.id, THEN, new_id(), body={**row.state, "whole": value})
         assert told(writer.run([create(), poison, create()])) == [201, (422, "refused-by-store"), 201]
 
+    def test_one_bad_command_among_many_costs_few_transactions(self, writer: Writer, store: SqlStore) -> None:
+        """A client that repeats it must not turn the commit of 256 commands into 256."""
+        ana, bo = create(), create()
+        writer.run([ana, bo])
+        writer.run([rename(ana.id, "m")])
+        with counted(store) as sent:
+            answers = told(writer.run([*(create() for _ in range(100)), rename(bo.id, "m"), *(create() for _ in range(155))]))
+        assert (answers.count(201), answers[100]) == (255, (409, "mail-taken"))
+        assert sum(statement.startswith("INSERT INTO unit") for statement, _ in sent) < 30
+
     def test_no_answer_leaves_before_the_commit(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
         reached, go, commit = threading.Event(), threading.Event(), SqlUnit.commit
 
