@@ -142,7 +142,8 @@ def test_ctrl_c_ends_an_import_cleanly(embedded: dict[str, str], tmp_path: Path)
     """A batch is finished, and the next run goes on: nothing is created twice."""
     command = [sys.executable, "-m", "twofold", "demo", "--users", "60000"]
     process = subprocess.Popen(command, env={**os.environ, **embedded}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    _eventually(lambda: (tmp_path / "data" / "write.db").exists() and (tmp_path / "data" / "write.db-wal").stat().st_size > 1_000_000)
+    log = tmp_path / "data" / "write.db-wal"
+    _eventually(lambda: log.exists() and log.stat().st_size > 1_000_000)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
