@@ -74,7 +74,7 @@ def test_commands_are_accepted_while_kafka_is_down(cluster: Cluster) -> None:
             history.write(1, 50)
             ready = httpx.get(cluster.command_url.rpartition("/")[0] + "/readyz", timeout=20)
             assert ready.status_code == 200
-            assert ready.json()["engines"]["event log"] == "unavailable"
+            assert ready.json()["engines"]["event log"] in ("unavailable", "slow")
         check(cluster, history)
 
 
