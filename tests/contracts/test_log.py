@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 pytest.register_assert_rewrite("log_contract")
@@ -343,23 +343,18 @@ class TestKafkaWithoutABroker:
         member = log.subscribe("any", "any")
         member._next = {0: 5}
         member._consumer.close()
-        member._consumer = Refusing(member, refusal)
+        member._consumer = Refusing(refusal)
         return member
 
 
 class Refusing:
-    """A consumer whose commits are answered at the next call."""
+    """A consumer whose commits are refused."""
 
-    def __init__(self, member: Any, refusal: KafkaError) -> None:
-        self.member, self.refusal, self.asked = member, refusal, []
+    def __init__(self, refusal: KafkaError) -> None:
+        self.refusal = refusal
 
-    def commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
-        assert asynchronous
-        self.asked = offsets
-
-    def consume(self, most: int, seconds: float) -> list[Any]:
-        self.member._answered(self.refusal, self.asked)
-        return []
+    def commit(self, **_: object) -> None:
+        raise KafkaException(self.refusal)
 
     def close(self) -> None:
         pass
@@ -392,4 +387,4 @@ def servers() -> str:
 
 @pytest.fixture(scope="module")
 def admin(servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": servers})
+    return AdminClient({"bootstrap.servers": servers}, logger=logging.getLogger("test"))

@@ -265,10 +265,10 @@ class TestMysql(StoreContract):
         assert (store.settle(unit.doubt), store.count(MEMBERS)) == (False, 0)
 
     def test_settings_of_a_session(self, database: Database) -> None:
-        names = "transaction_isolation", "innodb_lock_wait_timeout", "wait_timeout", "time_zone", "autocommit"
+        names = "transaction_isolation", "innodb_lock_wait_timeout", "lock_wait_timeout", "wait_timeout", "time_zone", "autocommit"
         with database.write() as connection:
             found = connection.exec_driver_sql(f"SELECT {', '.join(f'@@{name}' for name in names)}").one()
-        assert tuple(found) == ("READ-COMMITTED", 1, 60, "+00:00", 0)
+        assert tuple(found) == ("READ-COMMITTED", 1, 1, 60, "+00:00", 0)
 
 
 @pytest.mark.engine
@@ -385,7 +385,6 @@ class TestServerInTrouble:
             row = member()
             began = time.monotonic()
             doubt = doubtful(store, row, proxy.race_commit, lambda: committing(private))
-            assert store._database.mysql
             assert not plain_look(private, doubt)
             assert store.settle(doubt)
             assert time.monotonic() - began > 1.5

@@ -8,6 +8,7 @@ and then returns nothing, and the rest raises it after `ANSWER_SECONDS`.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -96,10 +97,10 @@ class KafkaLog:
                     raise
 
     def strangers(self, group: str) -> list[str]:
-        with self._asking(f"Group {group}"):
-            admin = self._client(AdminClient, {}, {})  # kept: its answers end with it
-            found = admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result()
-        return sorted({str(member.client_id) for member in found.members} - {CLIENT["client.id"]})
+        with self._asking(f"Group {group}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the call's successor is one that may abort the process: see `_asking`
+            found = self._client(AdminClient, {}, {}).list_groups(group, timeout=ANSWER_SECONDS)
+        return sorted({str(member.client_id) for one in found for member in one.members} - {CLIENT["client.id"]})
 
     def check(self) -> str:
         with self._asking("Kafka") as asker:

@@ -29,7 +29,6 @@ from twofold.log.kafka_client import (
 from twofold.log.port import Message
 
 _LEFT = "The subscription is closed."
-AHEAD = 500  # messages that a commit may receive while it waits, before it pauses their partitions
 
 
 class Member:
@@ -42,12 +41,11 @@ class Member:
         self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
         self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
         self._done: dict[int, int] = {}  # started partition -> offset committed since
-        self._unanswered: dict[int, int] = {}  # partition -> offset whose commit Kafka has yet to answer
+        self._committing = Thread()
         self._refusals: list[KafkaError] = []
         self._ahead: list[Polled] = []  # received, not handed out
         self._trouble: EngineError | None = None  # for the next poll to raise
-        callbacks = {"error_cb": self._heard, "on_commit": self._answered}
-        self._consumer: Any = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, **callbacks, "group.id": group})
+        self._consumer: Any = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, "error_cb": self._heard, "group.id": group})
         self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
@@ -74,7 +72,7 @@ class Member:
         self._closed = True
         with self._calls:
             consumer, self._consumer = self._consumer, None
-            if consumer and self._unanswered:  # it would wait for the answer for ever; Kafka finds out by the session's time-out
+            if consumer and self._busy(0):  # it would wait for the answer for ever; Kafka finds out by the session's time-out
                 Thread(target=consumer.close, daemon=True).start()
             elif consumer:
                 consumer.close()
@@ -84,6 +82,8 @@ class Member:
         if trouble := self._trouble:
             self._trouble = trouble if isinstance(trouble, NeedsRebuild) else None  # which does not pass
             raise trouble
+        if self._busy(seconds):
+            return []
         self._start()
         self._pause(wanted=limit == 0)
         self._receive(1, 0 if limit and self._ahead else seconds)
@@ -93,7 +93,7 @@ class Member:
         return [message for one in batch if (message := self._accepted(one))]
 
     def _receive(self, most: int, seconds: float) -> None:
-        arrived = self._consumer.consume(most, seconds)  # calls `_give`, `_take`, `_answered` and `_heard`
+        arrived = self._consumer.consume(most, seconds)  # calls `_give`, `_take` and `_heard`
         self._ahead += arrived
 
     def _accepted(self, polled: Polled) -> Message | None:
@@ -125,28 +125,32 @@ class Member:
             self._paused = wanted
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
-        """Waits by itself: librdkafka's own waiting ends only when a broker answers."""
-        deadline = time.monotonic() + ANSWER_SECONDS
-        self._refusals.clear()
-        self._unanswered.update(offsets)
-        self._consumer.commit(offsets=[TopicPartition(self._topic, *one) for one in offsets.items()], asynchronous=True)
-        while offsets.items() & self._unanswered.items():
-            if time.monotonic() > deadline:
-                raise Unavailable(f"{self._about}: Kafka does not answer a commit.")
-            self._pause(wanted=len(self._ahead) > AHEAD)
-            self._receive(100, 0.001)
+        """Beside: librdkafka's commit returns when a broker answers, however long that takes, and nothing else is served meanwhile."""
+        if not self._busy(ANSWER_SECONDS):
+            self._committing = Thread(target=self._send, args=(self._consumer, offsets), daemon=True)
+            self._committing.start()
+            self._committing.join(ANSWER_SECONDS)
+        if self._busy(0):
+            raise Unavailable(f"{self._about}: Kafka does not answer a commit.")
         if self._refusals:
             raise KafkaException(self._refusals[0])
 
-    def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        for one in partitions:
-            if self._unanswered.get(one.partition) == one.offset:
-                del self._unanswered[one.partition]
-                refusal = error or one.error
-                if refusal is None:
-                    self._done[one.partition] = one.offset
-                elif refusal.code() not in OVERTAKEN:
-                    self._refusals.append(refusal)
+    def _send(self, consumer: Consumer, offsets: Mapping[int, int]) -> None:
+        asked = [TopicPartition(self._topic, *one) for one in offsets.items()]
+        try:
+            answers = consumer.commit(offsets=asked, asynchronous=False)
+            refusals = [answer.error for answer in answers if answer.error]
+        except KafkaException as error:
+            refusals = [error.args[0]]
+        self._refusals = [refusal for refusal in refusals if refusal.code() not in OVERTAKEN]
+        if not refusals:
+            self._done.update(offsets)
+
+    def _busy(self, seconds: float) -> bool:
+        """Whether a commit is still not answered after some time."""
+        if self._committing.is_alive():
+            self._committing.join(seconds)
+        return self._committing.is_alive()
 
     def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._reset([partition.partition for partition in partitions])
