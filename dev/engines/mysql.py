@@ -67,6 +67,7 @@ class MySQL(Engine):
         """Return the command that runs the server through its own dynamic linker."""
         linker = next(self.program.glob("usr/lib/*/ld-linux*.so.*"))
         server = self.program / "usr/sbin/mysqld"
+        (self.data / "mysql.sock.lock").unlink(missing_ok=True)  # a killed server leaves it, and its pid may be given again
         words = [linker, "--library-path", linker.parent, server]
         return [*map(str, words), f"--defaults-file={self._options_file}"]
 

@@ -119,7 +119,8 @@ class System:
         return QueryService(self.app, self.index, self.health(READ))
 
     def relay(self) -> Relay:
-        return Relay(self.app, self.outbox, self.log)
+        """The relay. On SQLite there is one at a time, by the lock on the folder: it takes up the lease of one that was killed."""
+        return Relay(self.app, self.outbox, self.log, holder="embedded" if scheme(self.settings.write_url) == "sqlite" else "")
 
     def projectors(self) -> list[Projector]:
         return [Projector(resource, self.log, self.index) for resource in self.app]

@@ -61,7 +61,9 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
 
 def remove(name: str, read: str) -> None:
     """Topics and indices of a test do not stay behind."""
-    AdminClient({"bootstrap.servers": engines.KAFKA}).delete_topics([f"{name}-topic", f"{name}-topic.dlq"])
+    admin = AdminClient({"bootstrap.servers": engines.KAFKA})
+    for deleted in admin.delete_topics([f"{name}-topic", f"{name}-topic.dlq"]).values():
+        deleted.exception(10)
     httpx.delete(f"{engines.ELASTICSEARCH if read == 'elasticsearch' else engines.OPENSEARCH}/{name}-000001")
 
 

@@ -100,10 +100,16 @@ def _errors(error: ValidationError, ignore: str = "") -> list[Error]:
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         if each["type"] == ignore:
             continue
-        mail = each["msg"].startswith("value is not a valid email address")
-        detail = "This is not a valid e-mail address." if mail else f"{each['msg']}."
-        found.append(_error("".join(_escaped(part) for part in each["loc"]), detail, each["type"]))
+        found.append(_error("".join(_escaped(part) for part in each["loc"]), _detail(each["msg"]), each["type"]))
     return found
+
+
+def _detail(message: str) -> str:
+    if message.startswith("value is not a valid email address"):  # the rest quotes the address
+        return "This is not a valid e-mail address."
+    if " items after validation, not " in message:  # the length of a secret is told in characters, and that of the given one not at all
+        return message.partition(" items after validation")[0] + " characters."
+    return f"{message}."
 
 
 def _error(pointer: str, detail: str, code: str) -> Error:

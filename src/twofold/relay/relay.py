@@ -28,11 +28,14 @@ PURGE_EVERY = 30.0
 
 
 class Relay(Service):
-    """One relay. Several may run; the others stand by until the lease is free."""
+    """One relay. Several may run; the others stand by until the lease is free.
 
-    def __init__(self, app: App, outbox: Outbox, events: EventLog, *, idle: float = SLOWEST) -> None:
+    `holder` is a name of its own for each, or one that can only be one relay's at a time: it then takes up its own lease again.
+    """
+
+    def __init__(self, app: App, outbox: Outbox, events: EventLog, *, holder: str = "", idle: float = SLOWEST) -> None:
         super().__init__("relay")
-        self.holder = str(uuid_utils.uuid7())
+        self.holder = holder or str(uuid_utils.uuid7())
         self._topics = {resource.name: resource.topic for resource in app}
         self._outbox, self._events = outbox, events
         self._idle = idle

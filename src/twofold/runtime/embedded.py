@@ -115,7 +115,7 @@ def translated() -> Iterator[None]:
         raise Rejected(str(error)) from error
     except sqlite3.ProgrammingError as error:
         raise (Unavailable if "closed" in str(error) else Rejected)(str(error)) from error
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise Unavailable(str(error)) from error
 
 
