@@ -34,8 +34,8 @@ PRODUCER: dict[str, Any] = {
     "topic.metadata.propagation.max.ms": 1_000,  # how long a topic may be unknown: half a minute, by default
 }
 CONSUMER: dict[str, Any] = {
-    "session.timeout.ms": 10_000,
-    "heartbeat.interval.ms": 3_000,  # how long a killed member's partitions wait for another
+    "session.timeout.ms": 10_000,  # how long a killed member's partitions wait for another
+    "heartbeat.interval.ms": 3_000,
     "max.poll.interval.ms": 120_000,
     "queued.min.messages": 1_000,
     "queued.max.messages.kbytes": 8_192,
