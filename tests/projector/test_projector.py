@@ -215,3 +215,14 @@ def test_under_heavy_load_the_index_refreshes_itself(monkeypatch: pytest.MonkeyP
     index = Index()
     run(Log(change("a"), change("b")), index)
     assert index.refreshed == 0
+
+
+def test_a_message_too_large_for_the_dead_letters_leaves_its_place_there() -> None:
+    large = Message(b"x", b"{" * (1 << 20), ())
+    log = Log(large, change("b"))
+    log.failing = ["too large"]
+    run(log, Index())
+    [letter] = log.letters
+    assert (letter.key, letter.value) == (None, None)
+    assert int(headers(letter)["dlq_size"] or 0) > 1 << 20
+    assert log.committed == [0, 1]
