@@ -72,16 +72,18 @@ class Projector(Service):
         newest: dict[str, Operation] = {}
         origin: dict[str, Message] = {}
         letters: list[tuple[Message, str]] = []
+        undeclared = False
         for message in messages:
             try:
                 each = operation(self._resource, self._record(message))
             except Unreadable as reason:
-                if isinstance(reason, Undeclared):
-                    self._index.pending(self._resource)  # raises Outdated where the index knows the field: this code is the older one
+                undeclared |= isinstance(reason, Undeclared)
                 letters.append((message, str(reason)))
                 continue
             if each.id not in newest or newest[each.id].version < each.version:
                 newest[each.id], origin[each.id] = each, message
+        if undeclared:  # asked once for all of them: raises Outdated where the index knows such a field, and this code is the older one
+            self._index.pending(self._resource)
         return list(newest.values()), origin, letters
 
     def _record(self, message: Message) -> Record:
@@ -132,7 +134,7 @@ class Projector(Service):
         reasons = self._events.publish(self._resource.dead_letters, written)
         failed = [(letter, reason) for letter, reason in zip(written, reasons, strict=True) if reason is not None]
         large = [_without_content(letter) for letter, _ in failed if _size(letter) > LARGE]
-        if len(large) < len(failed) or any(self._events.publish(self._resource.dead_letters, large)):
+        if len(large) < len(failed) or (large and any(self._events.publish(self._resource.dead_letters, large))):
             raise Unavailable(f"dead letters were not published: {failed[0][1]}")
         log.warning("dead letters", service=self.name, count=len(letters), first=letters[0][1])
 
