@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -18,7 +19,6 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -39,13 +39,14 @@ class Process:
     """What one process runs. `drains` finish what was taken, under their name; `closes` are called when nothing runs any more."""
 
     services: list[Service] = field(default_factory=list)
-    servers: list[tuple[Starlette, socket.socket]] = field(default_factory=list)
+    servers: list[tuple[ASGIApp, socket.socket]] = field(default_factory=list)
     drains: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     closes: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Runs until SIGINT or SIGTERM, or until a service fails. Returns the exit code."""
         sys.setswitchinterval(0.0005)  # a busy thread would make every round trip of another 5 ms long
+        _calm_garbage_collection()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._run(ready))
@@ -107,6 +108,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                proxy_headers=False,
                 timeout_graceful_shutdown=HTTP_SECONDS,
                 timeout_keep_alive=30,
                 http=_LimitedProtocol,
@@ -153,6 +155,13 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
     if host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
+
+
+def _calm_garbage_collection() -> None:
+    """A full collection looks at everything that is imported, for some 60 ms. What is there by now stays: it need not be looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _is_local(bound: socket.socket) -> bool:
