@@ -123,7 +123,7 @@ class System:
         return Relay(self.app, self.outbox, self.log, holder="embedded" if scheme(self.settings.write_url) == "sqlite" else "")
 
     def projectors(self) -> list[Projector]:
-        return [Projector(resource, self.log, self.index) for resource in self.app]
+        return [Projector(resource, self.log, self.index, refresh=self.settings.refresh == "soon") for resource in self.app]
 
     def health(self, *names: str) -> Health:
         """Looks at engines: None for one that answers, else why not."""
