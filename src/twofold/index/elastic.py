@@ -18,7 +18,7 @@ from twofold.index import elastic_bulk
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
 from twofold.index.elastic_query import search_body
-from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape, sort_values
+from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
 from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search, Verdict
 from twofold.resource import Declaration
 
@@ -181,9 +181,10 @@ class ElasticIndex:
 
     def _page(self, search: Search, response: Answer) -> Page:
         found = self._whole(response)["hits"]
-        hits = [Hit(hit["_source"], sort_values(search, hit["_source"], hit["_score"])) for hit in found["hits"]]
+        hits = [Hit(hit["_source"], hit["_score"]) for hit in found["hits"]]
         total = found["total"]["value"]
-        return Page(hits, min(total, TOTAL_CAP), found["total"]["relation"] == "eq" and total <= TOTAL_CAP)
+        exact = found["total"]["relation"] == "eq" and total <= TOTAL_CAP
+        return Page(hits, last_values(search, hits), min(total, TOTAL_CAP), exact)
 
     def _whole(self, response: Answer) -> Answer:
         """The response, if it is the whole answer of every shard."""

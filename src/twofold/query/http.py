@@ -71,6 +71,8 @@ class QueryService:
 
 def representation(resource: Declaration, document: Mapping[str, Any]) -> dict[str, Any]:
     """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
+    if document.keys() == resource.members:
+        return dict(document)
     own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.public}
     times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
     return {"id": document["id"], "version": document["version"], **own, **times}
@@ -93,7 +95,7 @@ def _matches(given: str, tag: str) -> bool:
 
 
 def _next(asked: Search, page: Page) -> str | None:
-    return language.cursor(asked, page.hits[-1].sort) if len(page.hits) == asked.limit else None
+    return language.cursor(asked, page.last) if page.last and len(page.hits) == asked.limit else None
 
 
 def _url(resource: Declaration, parameters: list[tuple[str, str]], cursor: str) -> str:

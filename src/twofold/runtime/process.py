@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -112,6 +112,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=HTTP_SECONDS,
                 timeout_keep_alive=30,
                 http=_LimitedProtocol,
+                ws="none",
                 backlog=BACKLOG,
             )
         )
@@ -125,6 +126,13 @@ class _LimitedProtocol(HttpToolsProtocol):
     """HTTP/1.1 with a bound on the head of a request; beyond it the answer is 400 and the connection is closed."""
 
     _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _OneWrite(transport)))
+
+    def on_response_complete(self) -> None:
+        cast(_OneWrite, self.transport).flush()
+        super().on_response_complete()
 
     def on_message_begin(self) -> None:
         self._head = 0
@@ -140,6 +148,32 @@ class _LimitedProtocol(HttpToolsProtocol):
         if self._head > MAX_HEADERS:
             raise ValueError("the headers are too large")
         super().on_header(name, value)
+
+
+class _OneWrite:
+    """A transport that sends the head of an answer together with what follows: each write is a system call, and wakes the client."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self._head += data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
