@@ -1,0 +1,47 @@
+"""What all suites share: how long and how much, the engines, and the rows so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from twofold.bench import bodies
+from twofold.bench.commands import Work
+from twofold.bench.measure import Plan, Report
+from twofold.bench.processes import Roles
+from twofold.bench.workspace import Workspace
+from twofold.settings import Settings
+
+PEOPLE, USERS = "benchmarks.people:app", "twofold.users:app"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How long and how much: `FULL` is for figures, `QUICK` shows that everything works."""
+
+    plan: Plan
+    imported: int
+
+
+FULL = Sizes(Plan(warm=2, seconds=4, repeats=3, connections=(1, 64, 256)), imported=20_000)
+QUICK = Sizes(Plan(warm=1, seconds=1, repeats=1, connections=(1, 64)), imported=1_000)
+
+
+@dataclass(slots=True)
+class Run:
+    """One call of the benchmark. `real` are the settings of real engines, `embedded` those of the default; `seed` is the peer's folder."""
+
+    sizes: Sizes
+    real: Settings
+    embedded: Settings
+    seed: Path | None = None
+    report: Report = field(default_factory=Report)
+
+    @contextmanager
+    def system(self, app: str = PEOPLE, settings: Settings | None = None) -> Iterator[tuple[Workspace, Roles, Work]]:
+        """A system of its own for a suite, without running roles."""
+        with Workspace(app, settings or self.real) as workspace:
+            [resource] = workspace.app
+            yield workspace, workspace.roles(), Work(resource, bodies.made(resource))
