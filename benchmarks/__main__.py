@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import commands
+from benchmarks import commands, drain, end_to_end
 from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import TARGETS
 from twofold import telemetry
@@ -23,9 +23,11 @@ from twofold.settings import Settings, load, scheme
 
 SUITES: dict[str, Callable[[Run], None]] = {
     "commands": commands.measure,
+    "end-to-end": end_to_end.measure,
+    "drain": drain.measure,
 }
 ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
-WIDTH = 230  # of the table where standard output is no terminal
+WIDTH = 200  # of the table where standard output is no terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twofold.bench import bodies
 from twofold.bench.commands import Work
+from twofold.bench.endtoend import Flow
 from twofold.bench.measure import Plan, Report
 from twofold.bench.processes import Roles
 from twofold.bench.workspace import Workspace
@@ -23,10 +24,25 @@ class Sizes:
 
     plan: Plan
     imported: int
+    flow: Flow
+    catch_up: int
+    backlog: int
 
 
-FULL = Sizes(Plan(warm=2, seconds=4, repeats=3, connections=(1, 64, 256)), imported=20_000)
-QUICK = Sizes(Plan(warm=1, seconds=1, repeats=1, connections=(1, 64)), imported=1_000)
+FULL = Sizes(
+    plan=Plan(warm=2, seconds=4, repeats=3, connections=(1, 64, 256)),
+    imported=20_000,
+    flow=Flow(rates=(500, 1500, 3000), seconds=15, steps=4, step_seconds=8, confirm_seconds=60, burst=50_000),
+    catch_up=50_000,
+    backlog=100_000,
+)
+QUICK = Sizes(
+    plan=Plan(warm=1, seconds=1, repeats=1, connections=(1, 64)),
+    imported=1_000,
+    flow=Flow(rates=(500, 3000), seconds=2, steps=1, step_seconds=2, confirm_seconds=3, burst=3_000),
+    catch_up=5_000,
+    backlog=10_000,
+)
 
 
 @dataclass(slots=True)

@@ -48,6 +48,11 @@ class Role:
         if not self._ready.wait(READY_SECONDS) or self._process.poll() is not None:
             raise EngineError(f"{self.name} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
 
+    def check(self) -> None:
+        """Raises EngineError with the end of its log where the process is no more."""
+        if self._process.poll() is not None:
+            raise EngineError(f"{self.name} ended while it was measured:\n{self._log.read_text(errors='replace')[-2000:]}")
+
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
@@ -90,9 +95,13 @@ class Roles:
     def start(self, *names: str, module: str = "twofold") -> None:
         """Starts these roles (`command`, `relay`, `project`, `query`, `up`) at the same time, and waits for all."""
         for name in names:
-            self.launch(name, [sys.executable, "-m", module, name])
+            self.begin(name, module=module)
         for name in names:
             self.running[name].wait()
+
+    def begin(self, name: str, module: str = "twofold") -> Role:
+        """Starts a role without waiting."""
+        return self.launch(name, [sys.executable, "-m", module, name])
 
     def launch(self, name: str, command: Sequence[str], environment: Mapping[str, str] = {}, folder: Path | None = None) -> Role:
         """Starts a program under a name, without waiting."""
@@ -105,12 +114,18 @@ class Roles:
         for name in names or list(self.running):
             self.running.pop(name).stop()
 
+    def check(self) -> None:
+        """Raises EngineError where one of them has ended by itself."""
+        for role in self.running.values():
+            role.check()
+
     @contextmanager
     def used(self) -> Iterator[Usage]:
         """What the running roles use while the block runs; filled in at its end."""
         usage, roles = Usage(), dict(self.running)
         before = {name: role.cpu() for name, role in roles.items()}
         yield usage
+        self.check()
         usage.cpu.update({name: role.cpu() - before[name] for name, role in roles.items()})
         usage.rss.update({name: role.rss() for name, role in roles.items()})
 

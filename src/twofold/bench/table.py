@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from twofold import __version__
 
+ROLES = ("command", "relay", "project", "query")
 Engines = Literal["real", "embedded"]
 
 
@@ -89,10 +90,11 @@ def write(path: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """One table: real engines and the embedded default are two columns, each with the median and the spread over the repeats."""
-    table = Table(box=SIMPLE, header_style="bold", pad_edge=False)
+    caption = "CPU seconds and peak memory of command / relay / project / query; of the embedded default's one process: up"
+    table = Table(box=SIMPLE, header_style="bold", pad_edge=False, caption=caption, caption_justify="left")
     for name in ("suite", "figure", "unit"):
         table.add_column(name)
-    for name in ("real engines", "embedded", "p50/p99 ms", "CPU s", "peak MiB", "errors", "x peer", "must", "reach"):
+    for name in ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors", "x peer", "must", "reach"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
     suite = ""
@@ -115,14 +117,21 @@ def _cells(row: Row, suite: str) -> list[str]:
         value if row.engines == "real" else "",
         value if row.engines == "embedded" else "",
         "" if row.p50 is None or row.p99 is None else f"{number(row.p50)}/{number(row.p99)}",
-        " ".join(f"{name} {spent:.1f}" for name, spent in row.cpu.items()),
-        " ".join(f"{name} {peak:.0f}" for name, peak in row.rss.items()),
+        by_role(row.cpu, 1),
+        by_role(row.rss, 0),
         ", ".join(f"{kind} {count:,}" for kind, count in row.errors.items()) or "0",
         "" if row.ratio is None else number(row.ratio),
         "" if target is None else f"{bound}{number(target.must)}{times}",
         "" if target is None else f"{bound}{number(target.reach)}{times}",
         row.verdict,
     ]
+
+
+def by_role(found: Mapping[str, float], digits: int) -> str:
+    """The four roles in their order, then others by name."""
+    known = "/".join(f"{found[name]:.{digits}f}" if name in found else "-" for name in ROLES)
+    others = [f"{name} {value:.{digits}f}" for name, value in found.items() if name not in ROLES]
+    return " ".join([*([known] if found.keys() & set(ROLES) else []), *others])
 
 
 def number(value: float) -> str:

@@ -35,7 +35,7 @@ class Workspace:
 
     def __init__(self, app: str, given: Settings) -> None:
         self.name = f"bench_{secrets.token_hex(4)}"
-        self._of, self._given = app, given
+        self.of, self._given = app, given
         self._data = given.data.absolute() / self.name
         self.app: App = derive(load_app(app), self.name)
         self.settings = given.model_copy(update=self._changes())
@@ -60,7 +60,7 @@ class Workspace:
         """What makes a role serve this system. Other settings stay as they are for the user's own roles."""
         names = ("data", "write_url", "log_url", "read_url", "host", "command_port", "query_port")
         own = {f"TWOFOLD_{name.upper()}": str(getattr(self.settings, name)) for name in names}
-        return {**own, "TWOFOLD_APP": APP, OF: self._of, NAME: self.name}
+        return {**own, "TWOFOLD_APP": APP, OF: self.of, NAME: self.name}
 
     def roles(self) -> Roles:
         """Its roles; those that are started are stopped before the rest is removed."""
