@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import commands, drain, end_to_end
+from benchmarks import commands, drain, end_to_end, levels, neighbours, peer
 from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import TARGETS
 from twofold import telemetry
@@ -25,6 +25,10 @@ SUITES: dict[str, Callable[[Run], None]] = {
     "commands": commands.measure,
     "end-to-end": end_to_end.measure,
     "drain": drain.measure,
+    "queries": levels.measure,
+    "growth": levels.measure,
+    "neighbours": neighbours.measure,
+    "peer": peer.measure,
 }
 ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
 WIDTH = 200  # of the table where standard output is no terminal
@@ -34,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured."""
     options = _options(arguments)
     telemetry.configure()
-    run = Run(QUICK if options.quick else FULL, _real(), load(data=options.data), options.seed)
+    chosen = options.suites or [name for name in SUITES if name != "peer" or options.seed]
+    run = Run(QUICK if options.quick else FULL, _real(), load(data=options.data), chosen, options.seed)
     try:
-        for name in options.suites or SUITES:
-            SUITES[name](run)
+        for suite in dict.fromkeys(SUITES[name] for name in run.chosen):  # two of them are one pass
+            suite(run)
     except TwofoldError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

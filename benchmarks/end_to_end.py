@@ -21,7 +21,7 @@ def measure(run: Run) -> None:
         roles.start(*ROLES)
         pipeline = Pipeline(run.report, workspace, roles, work)
         pipeline.burst(WARM)
-        paced = endtoend.measure(pipeline, run.sizes.flow)
+        paced, run.sustained = endtoend.measure(pipeline, run.sizes.flow)
         _use(pipeline, paced[USE_RATE])
         _catch_up(pipeline, run.sizes.catch_up)
 

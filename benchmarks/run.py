@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,10 @@ class Sizes:
     flow: Flow
     catch_up: int
     backlog: int
+    consumer_seconds: int
+    levels: tuple[int, ...]
+    glance: Plan
+    beside: int
 
 
 FULL = Sizes(
@@ -35,24 +39,38 @@ FULL = Sizes(
     flow=Flow(rates=(500, 1500, 3000), seconds=15, steps=4, step_seconds=8, confirm_seconds=60, burst=50_000),
     catch_up=50_000,
     backlog=100_000,
+    consumer_seconds=15,
+    levels=(10_000, 100_000, 1_000_000),
+    glance=Plan(warm=1, seconds=3, repeats=1, connections=(1, 64, 256)),
+    beside=30_000,
 )
 QUICK = Sizes(
-    plan=Plan(warm=1, seconds=1, repeats=1, connections=(1, 64)),
+    plan=Plan(warm=0, seconds=1, repeats=1, connections=(1, 64)),
     imported=1_000,
     flow=Flow(rates=(500, 3000), seconds=2, steps=1, step_seconds=2, confirm_seconds=3, burst=3_000),
     catch_up=5_000,
     backlog=10_000,
+    consumer_seconds=4,
+    levels=(1_000, 10_000),
+    glance=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
+    beside=3_000,
 )
 
 
 @dataclass(slots=True)
 class Run:
-    """One call of the benchmark. `real` are the settings of real engines, `embedded` those of the default; `seed` is the peer's folder."""
+    """One call of the benchmark, for the suites `chosen`.
+
+    `real` are the settings of real engines, `embedded` those of the default. `seed` is the folder of the peer. `sustained` is what
+    `end-to-end` found, for whoever compares with it.
+    """
 
     sizes: Sizes
     real: Settings
     embedded: Settings
+    chosen: Sequence[str]
     seed: Path | None = None
+    sustained: float | None = None
     report: Report = field(default_factory=Report)
 
     @contextmanager

@@ -103,16 +103,15 @@ class Pipeline:
         return load, time.monotonic() - begun, used
 
 
-def measure(pipeline: Pipeline, flow: Flow) -> dict[float, Paced]:
-    """All rows of the suite. Returns the paced runs by their rate."""
+def measure(pipeline: Pipeline, flow: Flow) -> tuple[dict[float, Paced], float]:
+    """All rows of the suite. Returns the paced runs by their rate, and the rate that search keeps up with."""
     runs: dict[float, Paced] = {}
     for rate in flow.rates:
         pipeline.report.say(f"{SUITE}: {rate:,} commands/s offered for {flow.seconds} s")
         runs[rate] = pipeline.paced(rate, flow.seconds)
         told(pipeline, runs[rate], f"{rate:,}/s offered")
     accepted, drained = _burst(pipeline, flow.burst)
-    sustained(pipeline, flow, 0.5 * drained, accepted)
-    return runs
+    return runs, sustained(pipeline, flow, 0.5 * drained, accepted)
 
 
 def told(pipeline: Pipeline, run: Paced, when: str) -> None:

@@ -51,21 +51,23 @@ class Report:
 
 
 class Subject:
-    """A service under one kind of request, with the roles whose use is noted."""
+    """A service under one kind of request, with the roles whose use is noted: all, or those of `names`."""
 
-    def __init__(self, port: int, templates: Sequence[bytes], roles: Roles | None = None) -> None:
-        self._port, self._templates, self._roles = port, templates, roles
+    def __init__(
+        self, port: int, templates: Sequence[bytes], roles: Roles | None = None, names: Sequence[str] = (), host: str = wrk.HOST
+    ) -> None:
+        self._port, self._templates, self._roles, self._names, self._host = port, templates, roles, names, host
 
     def sample(self, connections: int, seconds: int, **options: Any) -> Sample:
         """`options` are wrk.run's."""
-        with self._roles.used() if self._roles else nullcontext(Usage()) as used:
-            load = wrk.run(self._port, self._templates, connections=connections, seconds=seconds, **options)
+        with self._roles.used(*self._names) if self._roles else nullcontext(Usage()) as used:
+            load = wrk.run(self._port, self._templates, host=self._host, connections=connections, seconds=seconds, **options)
         return Sample(load, used)
 
 
 def alternate(subjects: Mapping[str, Subject], connections: int, plan: Plan) -> dict[str, list[Sample]]:
     """Each is warmed up; then they take turns, so that what changes on the machine meanwhile changes it for all."""
-    for subject in subjects.values():
+    for subject in subjects.values() if plan.warm else ():
         subject.sample(connections, plan.warm)
     samples: dict[str, list[Sample]] = {name: [] for name in subjects}
     for _ in range(plan.repeats):

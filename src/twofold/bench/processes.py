@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from twofold.bench.wrk import HOST
 from twofold.errors import EngineError, SettingsError
@@ -35,18 +34,19 @@ class Role:
     """One process with all that it starts, in a session of its own: Ctrl-C is for whoever runs the benchmark."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path | None = None) -> None:
-        self.name, self._log = name, log
-        with log.open("ab") as errors:
+        self.name, self._log, self._told = name, log, log.with_suffix(".out")
+        with log.open("ab") as errors, self._told.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - a role of this run
-                command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=errors, cwd=folder, start_new_session=True
+                command, env={**os.environ, **environment}, stdout=output, stderr=errors, cwd=folder, start_new_session=True
             )
-        self._ready = threading.Event()
-        threading.Thread(target=self._read, args=(self._process.stdout,), name=f"{name} stdout", daemon=True).start()
 
     def wait(self) -> None:
         """Returns once it has said a line on standard output. Raises EngineError with the end of its log where it does not."""
-        if not self._ready.wait(READY_SECONDS) or self._process.poll() is not None:
-            raise EngineError(f"{self.name} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
+        until = time.monotonic() + READY_SECONDS
+        while not self._told.stat().st_size:
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise EngineError(f"{self.name} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
 
     def check(self) -> None:
         """Raises EngineError with the end of its log where the process is no more."""
@@ -76,11 +76,6 @@ class Role:
 
     def rss(self) -> float:
         return sum(_peak(pid) for pid in _family(self._process.pid))
-
-    def _read(self, stream: IO[bytes]) -> None:
-        for _ in stream:
-            self._ready.set()
-        self._ready.set()
 
 
 class Roles:
@@ -120,9 +115,9 @@ class Roles:
             role.check()
 
     @contextmanager
-    def used(self) -> Iterator[Usage]:
-        """What the running roles use while the block runs; filled in at its end."""
-        usage, roles = Usage(), dict(self.running)
+    def used(self, *names: str) -> Iterator[Usage]:
+        """What these running roles, or all, use while the block runs; filled in at its end."""
+        usage, roles = Usage(), {name: self.running[name] for name in names or self.running}
         before = {name: role.cpu() for name, role in roles.items()}
         yield usage
         self.check()

@@ -18,6 +18,7 @@ from rich.table import Table
 from twofold import __version__
 
 ROLES = ("command", "relay", "project", "query")
+COLUMNS = ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors")
 Engines = Literal["real", "embedded"]
 
 
@@ -94,7 +95,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     table = Table(box=SIMPLE, header_style="bold", pad_edge=False, caption=caption, caption_justify="left")
     for name in ("suite", "figure", "unit"):
         table.add_column(name)
-    for name in ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors", "x peer", "must", "reach"):
+    for name in (*COLUMNS, "x peer", "peer", "must", "reach"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
     suite = ""
@@ -121,6 +122,7 @@ def _cells(row: Row, suite: str) -> list[str]:
         by_role(row.rss, 0),
         ", ".join(f"{kind} {count:,}" for kind, count in row.errors.items()) or "0",
         "" if row.ratio is None else number(row.ratio),
+        "" if not row.peer else number(statistics.median(row.peer)),
         "" if target is None else f"{bound}{number(target.must)}{times}",
         "" if target is None else f"{bound}{number(target.reach)}{times}",
         row.verdict,

@@ -106,14 +106,14 @@ class Workspace:
     def _create(self) -> None:
         if scheme(self.settings.write_url) == "mysql":
             try:
-                self._sql(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
+                self.sql(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
             except DBAPIError as error:
                 raise SettingsError(
                     f"The benchmark writes to a database of its own, which could not be made ({error.orig}). "
                     "Name a user in --write-url who may create and drop databases whose names begin with bench_."
                 ) from None
 
-    def _sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> None:
         """Outside of any database."""
         engine = create_engine(make_url(self.settings.write_url).set(drivername="mysql+pymysql", database=""))
         try:
@@ -128,7 +128,7 @@ class Workspace:
             _told(self._remove_topics)
         self.release()
         if scheme(self.settings.write_url) == "mysql":
-            _told(lambda: self._sql(f"DROP DATABASE IF EXISTS {self.name}"))
+            _told(lambda: self.sql(f"DROP DATABASE IF EXISTS {self.name}"))
         if scheme(self.settings.read_url) != "sqlite":
             _told(self._remove_indices)
         shutil.rmtree(self._data, ignore_errors=True)
@@ -136,15 +136,10 @@ class Workspace:
             self._given.data.rmdir()  # where this run made it: only an empty folder can be removed so
 
     def _remove_topics(self) -> None:
-        from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - an extra
-
-        servers = self.settings.log_url.partition("://")[2].strip("/")
-        admin = AdminClient({"bootstrap.servers": servers, "log_level": 4})  # warnings: else its end is told too
         for each in self.app:
-            with contextlib.suppress(TwofoldError):
+            with contextlib.suppress(TwofoldError):  # there is none where no projector ran
                 self.system.log.forget(each.topic, each.group)
-        for deleted in admin.delete_topics([topic for each in self.app for topic in (each.topic, each.dead_letters)]).values():
-            deleted.exception(10)
+        delete_topics(self.settings.log_url, [topic for each in self.app for topic in (each.topic, each.dead_letters)])
 
     def _remove_indices(self) -> None:
         client = search_client(self.settings.read_url)
@@ -153,6 +148,14 @@ class Workspace:
                 client.send("DELETE", path(f"{each.index}-000001"), expect=(404,))
         finally:
             client.close()
+
+
+def delete_topics(url: str, topics: list[str]) -> None:
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - an extra
+
+    admin = AdminClient({"bootstrap.servers": url.partition("://")[2].strip("/"), "log_level": 4})  # warnings: else its end is told too
+    for deleted in admin.delete_topics(topics).values():
+        deleted.result(10)
 
 
 def search_client(url: str) -> Client:

@@ -161,15 +161,18 @@ def program() -> str:
 
 
 def run(
-    port: int, templates: Sequence[bytes], *, connections: int, seconds: int, rate: float = 0, count: int = 0
+    port: int, templates: Sequence[bytes], *, connections: int, seconds: int, rate: float = 0, count: int = 0, host: str = HOST
 ) -> Load:
-    """Sends requests to a port of this machine for so many seconds, or until `count` are answered. One thread makes 40,000 a second."""
+    """Sends requests to a port, of this machine unless told otherwise, for so many seconds, or until `count` are answered.
+
+    One thread of wrk makes 40,000 requests a second.
+    """
     with tempfile.TemporaryDirectory(prefix="twofold-wrk-") as name:
         requests, lua = Path(name, "templates"), Path(name, "script.lua")
         requests.write_bytes(b"\0".join(templates))
         salt = random.randrange(10_000_000, 90_000_000)  # noqa: S311 - values that are new, not secret
         lua.write_text(script(requests, salt, rate=rate, count=count))
-        command = [program(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua), f"http://{HOST}:{port}"]
+        command = [program(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua), f"http://{host}:{port}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + GRACE_SECONDS)  # noqa: S603 - wrk, found above
     if done.returncode:
         raise SettingsError(f"wrk failed: {(done.stderr or done.stdout).strip()[-500:]}")
