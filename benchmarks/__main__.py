@@ -13,9 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import commands, drain, end_to_end, levels, neighbours, peer
+from benchmarks import commands, drain, embedded, end_to_end, levels, neighbours, peer
 from benchmarks.run import FULL, QUICK, Run
-from benchmarks.targets import TARGETS
+from benchmarks.targets import judged
 from twofold import telemetry
 from twofold.bench import table
 from twofold.errors import TwofoldError
@@ -28,6 +28,7 @@ SUITES: dict[str, Callable[[Run], None]] = {
     "queries": levels.measure,
     "growth": levels.measure,
     "neighbours": neighbours.measure,
+    "embedded": embedded.measure,
     "peer": peer.measure,
 }
 ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
@@ -71,11 +72,10 @@ def _real() -> Settings:
 
 
 def _tell(run: Run, options: argparse.Namespace) -> None:
-    for row in run.report.rows:
-        row.target = TARGETS.get((row.suite, row.figure, row.engines))
+    rows = judged(run.report.rows)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    table.show(run.report.rows, console)
-    table.write(options.json, run.report.rows, {"quick": options.quick})
+    table.show(rows, console)
+    table.write(options.json, rows, {"quick": options.quick})
     console.print(f"{options.json}{' (quick: too short to judge by)' if options.quick else ''}", highlight=False)
 
 

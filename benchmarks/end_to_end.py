@@ -24,6 +24,7 @@ def measure(run: Run) -> None:
         paced, run.sustained = endtoend.measure(pipeline, run.sizes.flow)
         _use(pipeline, paced[USE_RATE])
         _catch_up(pipeline, run.sizes.catch_up)
+        pipeline.report.add(_astray(pipeline))
 
 
 def _use(pipeline: Pipeline, run: Paced) -> None:
@@ -52,3 +53,13 @@ def _catch_up(pipeline: Pipeline, count: int) -> None:
         pipeline.until(lambda found: found.documents >= before + count)
     rate = count / (time.monotonic() - begun)
     pipeline.report.add(Row(SUITE, f"catch-up of {count:,} committed rows, warm", "documents/s", [rate], cpu=used.cpu, rss=used.rss))
+
+
+def _astray(pipeline: Pipeline) -> Row:
+    """Every row was created once and never changed: as many messages and as many documents are there."""
+    system, resource = pipeline.workspace.system, pipeline.work.resource
+    pipeline.drain()
+    system.index.refresh(resource)
+    rows, documents = system.store.count(resource), system.index.status(resource).documents
+    messages = sum(each.end - each.begin for each in system.log.positions(resource.topic, resource.group))
+    return Row(SUITE, "lost or doubled events", "events", [abs(messages - rows) + abs(documents - rows)])

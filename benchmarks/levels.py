@@ -58,16 +58,14 @@ class Store:
         for people in stock.batches(self._resource, count - self._count, self._count):
             stock.commit(self._system, self._resource, people, published=False)
             stock.index(self._system, self._resource, people)
-            self._people += people[:: max(1, count // 10_000)]
+            self._people += stock.sample(people, count)
         self._count = count
         self._system.index.refresh(self._resource)
         self._settle()
 
     @property
     def known(self) -> Known:
-        names = [str(each.row.state["name"]) for each in self._people]
-        words = sorted({word for name in names for word in name.split()})
-        return Known([each.row.id for each in self._people], words, "name", sorted(set(names)))
+        return stock.known(self._people)
 
     def _settle(self) -> None:
         client, until = search_client(self._url), time.monotonic() + MERGE_SECONDS

@@ -22,7 +22,7 @@ from twofold.bench import client, queries
 from twofold.bench.client import Client, Digits
 from twofold.bench.commands import PATCH_TYPE, Work
 from twofold.bench.measure import Sample, Subject
-from twofold.bench.queries import PREFIX, Known
+from twofold.bench.queries import LETTERS, prefix
 from twofold.bench.table import Row
 from twofold.bench.workspace import Workspace, search_client
 from twofold.errors import EngineError
@@ -47,9 +47,9 @@ def _searches(run: Run) -> None:
     level = run.sizes.levels[1]
     with run.system() as (workspace, roles, work):
         run.report.say(f"{SUITE}: light searches beside a heavy aggregation, {level:,} documents")
-        known = _stored(workspace, work, level)
+        known = stock.indexed(workspace.system, work.resource, level)
         roles.start("query")
-        [question] = [each for each in queries.questions(work.resource, known) if each.kind == PREFIX]
+        [question] = [each for each in queries.questions(work.resource, known) if each.kind == prefix(LETTERS)]
         subject = Subject(workspace.settings.query_port, question.templates(), roles)
         _compared(run, "searches beside a heavy aggregation", subject, LIGHT, lambda: _heavy(workspace, work))
 
@@ -78,17 +78,6 @@ def _compared(run: Run, figure: str, subject: Subject, connections: int, neighbo
     failures = sum((Counter(sample.load.failures) for sample in (*without, *beside)), Counter[str]())
     p50, p99 = (statistics.median(getattr(sample.load, name) for sample in beside) for name in ("p50", "p99"))
     run.report.add(Row(SUITE, figure, SLOWER, slower, p50=p50, p99=p99, errors=dict(failures)))
-
-
-def _stored(workspace: Workspace, work: Work, count: int) -> Known:
-    names: set[str] = set()
-    ids: list[str] = []
-    for people in stock.batches(work.resource, count):
-        stock.index(workspace.system, work.resource, people)
-        names.update(str(each.row.state["name"]) for each in people)
-        ids += [each.row.id for each in people[:100]]
-    workspace.system.index.refresh(work.resource)
-    return Known(ids, sorted({word for name in names for word in name.split()}))
 
 
 @contextmanager

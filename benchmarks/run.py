@@ -31,6 +31,7 @@ class Sizes:
     levels: tuple[int, ...]
     glance: Plan
     beside: int
+    embedded_flow: Flow
 
 
 FULL = Sizes(
@@ -43,6 +44,7 @@ FULL = Sizes(
     levels=(10_000, 100_000, 1_000_000),
     glance=Plan(warm=1, seconds=3, repeats=1, connections=(1, 64, 256)),
     beside=30_000,
+    embedded_flow=Flow(rates=(1000,), seconds=10, steps=2, step_seconds=5, confirm_seconds=15, burst=10_000),
 )
 QUICK = Sizes(
     plan=Plan(warm=0, seconds=1, repeats=1, connections=(1, 64)),
@@ -54,6 +56,7 @@ QUICK = Sizes(
     levels=(1_000, 10_000),
     glance=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
     beside=3_000,
+    embedded_flow=Flow(rates=(1000,), seconds=2, steps=0, step_seconds=0, confirm_seconds=2, burst=1_000),
 )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import uuid_utils
 
+from twofold.bench.queries import Known
 from twofold.bootstrap import System
 from twofold.errors import EngineError
 from twofold.fields import timestamp
@@ -53,6 +54,27 @@ def index(system: System, resource: Declaration, people: Sequence[Person]) -> No
     refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.OK]
     if refused:
         raise EngineError(f"{len(refused)} of {len(people)} documents were not taken: {refused[0].verdict.value} {refused[0].reason}")
+
+
+def indexed(system: System, resource: Declaration, count: int) -> Known:
+    """Puts so many documents into the read store. Returns what may be asked for."""
+    some: list[Person] = []
+    for people in batches(resource, count):
+        index(system, resource, people)
+        some += sample(people, count)
+    system.index.refresh(resource)
+    return known(some)
+
+
+def sample(people: Sequence[Person], count: int) -> Sequence[Person]:
+    """Of `count` some 10,000."""
+    return people[:: max(1, count // 10_000)]
+
+
+def known(people: Sequence[Person]) -> Known:
+    names = sorted({str(each.row.state["name"]) for each in people})
+    words = sorted({word for name in names for word in name.split()})
+    return Known([each.row.id for each in people], words, "name", names)
 
 
 def _person(resource: Declaration, now: str, name: str, email: str) -> Person:

@@ -14,8 +14,8 @@ from twofold.resource import Declaration
 
 SUITE = "queries"
 ASKED = 1000  # different requests of each kind
-GET, WORD, PREFIX, FILTER, CURSOR = "get by id", "search, one word", "search, a prefix", "filter and sort", "deep cursor"
-PREFIX_LETTERS = 4
+GET, WORD, FILTER, CURSOR = "get by id", "search, a full word", "filter and sort", "deep cursor"
+LETTERS = 4  # of a prefix
 Parameters = list[tuple[str, str]]
 
 
@@ -41,15 +41,19 @@ class Question:
         return [wrk.template("GET", path) for path in self.paths]
 
 
-def questions(resource: Declaration, known: Known) -> list[Question]:
-    """Every kind that the declaration allows."""
+def prefix(letters: int) -> str:
+    return f"search, a prefix of {letters} letters"
+
+
+def questions(resource: Declaration, known: Known, letters: Sequence[int] = (LETTERS,)) -> list[Question]:
+    """Every kind that the declaration allows; prefixes of so many letters."""
     draw = random.Random(0)  # noqa: S311 - the same questions in every run
     some = [draw.choice(known.ids) for _ in range(ASKED)]
     asked = [Question(GET, [f"/{resource.name}/{id_}" for id_ in some], list(some))]
     if known.words:
         words = [draw.choice(known.words) for _ in range(ASKED)]
         asked.append(_searches(resource, WORD, [[("q", f"{word} ")] for word in words]))
-        asked.append(_searches(resource, PREFIX, [[("q", word[:PREFIX_LETTERS])] for word in words]))
+        asked += [_searches(resource, prefix(count), [[("q", word[:count])] for word in words]) for count in letters]
     if known.field:
         values = [draw.choice(known.values) for _ in range(ASKED)]
         asked.append(_searches(resource, FILTER, [[(known.field, value), ("sort", "-created_at")] for value in values]))
