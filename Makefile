@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(BIN)/python -m dev.engines
 
-.PHONY: help run test check unit engines engines-down clean
+.PHONY: help run test check unit bench engines engines-down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+bench: .venv/test ## Measure everything on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
+	@$(ENGINES) up >&2
+	@eval "$$($(ENGINES) env)" && PATH="$$($(BIN)/python -m dev.wrk):$$PATH" \
+		$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(SUITES),--suites $(SUITES)) $(if $(SEED),--seed $(SEED))
 
 engines: .venv/test ## Real Kafka, Elasticsearch, OpenSearch and MySQL as plain processes; prints the settings to use
 	@$(ENGINES) up

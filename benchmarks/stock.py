@@ -1,0 +1,85 @@
+"""People in numbers: put straight into the write store (with or without records in the outbox) or straight into the read store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+import uuid_utils
+
+from twofold.bench.queries import Known
+from twofold.bootstrap import System
+from twofold.errors import EngineError
+from twofold.fields import timestamp
+from twofold.index.port import Operation, Verdict
+from twofold.record import Record
+from twofold.resource import Declaration
+from twofold.store.port import Row, Writes
+from twofold.tools import demo
+
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One resource in the form of each hop."""
+
+    row: Row
+    record: Record
+    operation: Operation
+
+
+def batches(resource: Declaration, count: int, first: int = 0) -> Iterator[list[Person]]:
+    """So many people, in the order of their ids. Their names and addresses are the same in every run."""
+    for start in range(first, first + count, BATCH):
+        now = timestamp(datetime.now(UTC))
+        size = min(BATCH, first + count - start)
+        yield [_person(resource, now, body["name"], body["email"]) for _, _, body in demo.users(size, "", first=start)]
+
+
+def commit(system: System, resource: Declaration, people: Sequence[Person], *, published: bool) -> None:
+    """Rows in one transaction; with `published` their records in the outbox too."""
+    with system.store.unit() as unit:
+        unit.save(resource, Writes(inserts=[each.row for each in people]))
+        if published:
+            unit.publish([(resource, each.record) for each in people], [])
+        unit.commit()
+
+
+def index(system: System, resource: Declaration, people: Sequence[Person]) -> None:
+    """Raises EngineError where the read store does not take all."""
+    outcomes = system.index.apply(resource, [each.operation for each in people])
+    refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.OK]
+    if refused:
+        raise EngineError(f"{len(refused)} of {len(people)} documents were not taken: {refused[0].verdict.value} {refused[0].reason}")
+
+
+def indexed(system: System, resource: Declaration, count: int) -> Known:
+    """Puts so many documents into the read store. Returns what may be asked for."""
+    some: list[Person] = []
+    for people in batches(resource, count):
+        index(system, resource, people)
+        some += sample(people, count)
+    system.index.refresh(resource)
+    return known(some)
+
+
+def sample(people: Sequence[Person], count: int) -> Sequence[Person]:
+    """Of `count` some 10,000."""
+    return people[:: max(1, count // 10_000)]
+
+
+def known(people: Sequence[Person]) -> Known:
+    names = sorted({str(each.row.state["name"]) for each in people})
+    words = sorted({word for name in names for word in name.split()})
+    return Known([each.row.id for each in people], words, "name", names)
+
+
+def _person(resource: Declaration, now: str, name: str, email: str) -> Person:
+    id_ = str(uuid_utils.uuid7())
+    state = {"name": name, "email": email}
+    value = orjson.dumps({"id": id_, "version": 1, **state, "created_at": now, "updated_at": now})
+    record = Record(id_, 1, f"{resource.name}.created", str(uuid_utils.uuid7()), now, value)
+    return Person(Row(id_, 1, state, now, now), record, Operation(id_, 1, value))

@@ -1,0 +1,159 @@
+"""The suite `end to end`: from a command's answer to a search hit, under paced load; the rate that search keeps up with; a burst.
+
+All roles run. What is on its way is the *backlog*: records in the outbox and messages before the projector.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twofold.bench import wrk
+from twofold.bench.commands import Work
+from twofold.bench.lag import Hops, Lags, Prober, hops, watched
+from twofold.bench.measure import Report
+from twofold.bench.processes import Roles, Usage
+from twofold.bench.table import Row
+from twofold.bench.workspace import Workspace
+from twofold.bench.wrk import Load
+from twofold.errors import EngineError
+
+SUITE = "end to end"
+PACED_CONNECTIONS = 256  # so many that the rate is what bounds the load
+BURST_CONNECTIONS = 256
+DRAIN_SECONDS = 120.0
+SETTLED = 0.25  # share of a window in which a run settles, before its backlog counts
+SLACK_SECONDS = 0.25  # of load by which a backlog may be larger at the end than at the beginning
+SLACK = 500
+RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Rates that are offered and for how many seconds each; steps of the search for the highest rate, and its confirmation; the burst."""
+
+    rates: tuple[int, ...]
+    seconds: int
+    steps: int
+    step_seconds: int
+    confirm_seconds: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A paced run: what was accepted, how far search was behind, how the backlog went, what the roles used."""
+
+    offered: float
+    load: Load
+    lags: Lags
+    backlog: list[tuple[float, int]]
+    used: Usage
+
+    @property
+    def errors(self) -> dict[str, int]:
+        return dict(Counter(self.load.failures) + Counter(self.lags.errors))
+
+    @property
+    def kept_up(self) -> bool:
+        """Whether all that was offered was accepted, and the backlog was no larger at the end than at the beginning."""
+        return self.load.rate > 0.97 * self.offered and growth(self.backlog) < SLACK_SECONDS * self.offered + SLACK
+
+
+class Pipeline:
+    """A system with all its roles running."""
+
+    def __init__(self, report: Report, workspace: Workspace, roles: Roles, work: Work) -> None:
+        self.report, self.workspace, self.roles, self.work = report, workspace, roles, work
+        self.hops: Callable[[], Hops] = hops(workspace, work)
+
+    def paced(self, rate: float, seconds: int) -> Paced:
+        """Offers so many commands a second, then waits until all are searchable."""
+        prober = Prober(self.workspace, self.work)
+        prober.start()
+        port = self.workspace.settings.command_port
+        with self.roles.used() as used, watched(self.hops) as backlog:
+            load = wrk.run(port, self.work.posts(), connections=PACED_CONNECTIONS, seconds=seconds, rate=rate)
+        lags = prober.stop()
+        self.drain()
+        return Paced(rate, load, lags, backlog, used)
+
+    def drain(self) -> float:
+        """Waits until nothing is on its way. Returns the seconds."""
+        return self.until(lambda found: found.backlog == 0)
+
+    def until(self, reached: Callable[[Hops], bool]) -> float:
+        begun = time.monotonic()
+        while not reached(found := self.hops()):
+            self.roles.check()
+            if time.monotonic() - begun > DRAIN_SECONDS:
+                raise EngineError(f"The pipeline did not drain within {DRAIN_SECONDS:.0f} s: {found}")
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def burst(self, count: int) -> tuple[Load, float, Usage]:
+        """As many commands as fast as they are accepted; the seconds from the first request until a search counts them all."""
+        before, port, begun = self.hops().documents, self.workspace.settings.command_port, time.monotonic()
+        with self.roles.used() as used:
+            load = wrk.run(port, self.work.posts(), connections=BURST_CONNECTIONS, seconds=int(DRAIN_SECONDS), count=count)
+            self.until(lambda found: found.documents >= before + load.done)
+        return load, time.monotonic() - begun, used
+
+
+def measure(pipeline: Pipeline, flow: Flow) -> tuple[dict[float, Paced], float]:
+    """All rows of the suite. Returns the paced runs by their rate, and the rate that search keeps up with."""
+    runs: dict[float, Paced] = {}
+    for rate in flow.rates:
+        pipeline.report.say(f"{SUITE}: {rate:,} commands/s offered for {flow.seconds} s")
+        runs[rate] = pipeline.paced(rate, flow.seconds)
+        told(pipeline, runs[rate], f"{rate:,}/s offered")
+    accepted, drained = _burst(pipeline, flow.burst)
+    return runs, sustained(pipeline, flow, 0.5 * drained, accepted)
+
+
+def told(pipeline: Pipeline, run: Paced, when: str) -> None:
+    """The rows of a paced run."""
+    engines = pipeline.workspace.engines
+    row = Row(SUITE, f"{when}: accepted", "commands/s", [run.load.rate], engines, run.load.p50, run.load.p99, run.used.cpu, run.used.rss)
+    pipeline.report.add(row).errors = run.errors
+    for share in (0.5, 0.99):
+        pipeline.report.add(Row(SUITE, f"{when}: searchable after, p{share * 100:.0f}", "s", [run.lags.percentile(share)], engines))
+
+
+def _burst(pipeline: Pipeline, count: int) -> tuple[float, float]:
+    pipeline.report.say(f"{SUITE}: burst of {count:,}")
+    load, seconds, used = pipeline.burst(count)
+    engines, what = pipeline.workspace.engines, f"burst of {count:,}"
+    row = Row(SUITE, f"{what}: accepted", "commands/s", [load.rate], engines, load.p50, load.p99, used.cpu, used.rss, load.failures)
+    pipeline.report.add(row)
+    pipeline.report.add(Row(SUITE, f"{what}: all searchable after", "s", [seconds], engines))
+    return load.rate, load.done / seconds
+
+
+def sustained(pipeline: Pipeline, flow: Flow, low: float, high: float) -> float:
+    """The highest rate at which search keeps up: halved in between `low` and `high`, then confirmed over a longer time."""
+    for _ in range(flow.steps):
+        rate = (low + high) / 2
+        pipeline.report.say(f"{SUITE}: does search keep up with {rate:,.0f}/s?")
+        low, high = (rate, high) if pipeline.paced(rate, flow.step_seconds).kept_up else (low, rate)
+    for _ in range(RETRIES):
+        pipeline.report.say(f"{SUITE}: confirming {low:,.0f}/s for {flow.confirm_seconds} s")
+        run = pipeline.paced(low, flow.confirm_seconds)
+        if run.kept_up:
+            break
+        low *= 0.9
+    else:
+        pipeline.report.say(f"{SUITE}: search kept up with none of the rates that were tried")
+    told(pipeline, run, f"sustained for {flow.confirm_seconds} s" if run.kept_up else "not sustained")
+    return run.load.rate if run.kept_up else float("nan")
+
+
+def growth(backlog: Sequence[tuple[float, int]]) -> float:
+    """By how much the last third of a run's backlog is larger than the first, in the middle of each; its beginning does not count."""
+    end = backlog[-1][0] if backlog else 0.0
+    counted = [count for seconds, count in backlog if seconds >= SETTLED * end]
+    third = len(counted) // 3
+    return statistics.median(counted[-third:]) - statistics.median(counted[:third]) if third else 0.0

@@ -1,0 +1,155 @@
+"""How far search is behind: probes that are created beside the load and searched for until they are found, and what is on its way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+import orjson
+
+from twofold.bench.client import Client, Digits
+from twofold.bench.commands import Work
+from twofold.bench.workspace import Workspace
+from twofold.index.port import Search
+
+PROBES = 20  # a second
+LOOK_SECONDS = 0.01
+LOST_SECONDS = 30.0  # after which a probe counts as lost
+COUNT_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class Lags:
+    """Seconds from the answer 201 until a search finds the document; probes that were refused, and those never found."""
+
+    seconds: list[float] = field(default_factory=list)
+    refused: int = 0
+    lost: int = 0
+
+    def percentile(self, share: float) -> float:
+        """The nearest one that was measured."""
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
+
+    @property
+    def errors(self) -> dict[str, int]:
+        return {name: count for name, count in (("refused", self.refused), ("lost", self.lost)) if count}
+
+
+class Prober:
+    """Creates probes in one thread and looks for all that are outstanding in another, one small request at a time."""
+
+    def __init__(self, workspace: Workspace, work: Work) -> None:
+        self._port, self._work = workspace.settings.command_port, work
+        self._found = finder(workspace, work)
+        self._outstanding: dict[str, float] = {}
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._create, self._look)]
+        self.lags = Lags()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> Lags:
+        """Creates no more, and waits for those that are on their way."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        return self.lags
+
+    def _create(self) -> None:
+        client, digits, bodies = Client(self._port), Digits(), cycle(self._work.encoded())
+        due = time.monotonic()
+        while not self._stop.is_set():
+            status, answer = client.send("POST", self._work.path, digits.unique(next(bodies)))
+            if status == 201:
+                self._outstanding[orjson.loads(answer)["id"]] = time.monotonic()
+            else:
+                self.lags.refused += 1
+            due = max(due + 1 / PROBES, time.monotonic() - 1)
+            self._stop.wait(max(0.0, due - time.monotonic()))
+        client.close()
+
+    def _look(self) -> None:
+        while not self._stop.is_set() or self._threads[0].is_alive() or self._outstanding:
+            begun = time.monotonic()
+            waiting = list(self._outstanding)[:100]
+            for id_ in self._found(waiting) if waiting else ():
+                self.lags.seconds.append(max(0.0, time.monotonic() - self._outstanding.pop(id_)))
+            for id_ in [each for each in waiting if begun - self._outstanding.get(each, begun) > LOST_SECONDS]:
+                del self._outstanding[id_]
+                self.lags.lost += 1
+            time.sleep(max(0.0, begun + LOOK_SECONDS - time.monotonic()))
+
+
+def finder(workspace: Workspace, work: Work) -> Callable[[Sequence[str]], list[str]]:
+    """Which of these ids a search finds. Embedded files belong to the process that serves them, so that one is asked, and by gets: a
+    document is there for both at once, by one commit.
+    """
+    if workspace.engines == "embedded":
+        client = Client(workspace.settings.query_port)
+        return lambda ids: [id_ for id_ in ids if client.send("GET", f"{work.path}/{id_}")[0] == 200]
+    index = workspace.system.index
+
+    def found(ids: Sequence[str]) -> list[str]:
+        [page] = index.search(work.resource, [Search(filters=(("id", tuple(ids)),), limit=len(ids))])
+        return [hit.document["id"] for hit in page.hits]
+
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """What is where: records pending in the outbox, messages that the projector has not committed, documents that a search may find."""
+
+    pending: int
+    lag: int
+    documents: int
+
+    @property
+    def backlog(self) -> int:
+        return self.pending + self.lag
+
+
+def hops(workspace: Workspace, work: Work) -> Callable[[], Hops]:
+    """Asks the engines, or the process that has the embedded files."""
+    if workspace.engines == "embedded":
+        client = Client(workspace.settings.command_port)
+        return lambda: _from_status(client.get("/status"), work.resource.name)
+    system, resource = workspace.system, work.resource
+
+    def ask() -> Hops:
+        lag = sum(each.lag for each in system.log.positions(resource.topic, resource.group))
+        return Hops(system.outbox.backlog()[0], lag, system.index.status(resource).documents)
+
+    return ask
+
+
+def _from_status(found: dict[str, Any], name: str) -> Hops:
+    resource = found["resources"][name]
+    return Hops(found["outbox"]["pending"], resource["topic"]["lag"], resource["index"]["documents"])
+
+
+@contextmanager
+def watched(ask: Callable[[], Hops]) -> Iterator[list[tuple[float, int]]]:
+    """(seconds, backlog) while the block runs."""
+    found: list[tuple[float, int]] = []
+    stop, begun = threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        while not stop.wait(COUNT_SECONDS):
+            found.append((time.monotonic() - begun, ask().backlog))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()

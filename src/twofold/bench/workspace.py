@@ -1,0 +1,188 @@
+"""A system of the run's own on the engines that are given: its database, topics, groups and indices, removed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from twofold.bench.derived import APP, NAME, OF, derive
+from twofold.bench.processes import Roles, free_port
+from twofold.bench.table import Engines
+from twofold.bench.wrk import HOST
+from twofold.bootstrap import System, load_app
+from twofold.errors import SettingsError, TwofoldError
+from twofold.index.elastic_client import Client, path
+from twofold.resource import App, Declaration
+from twofold.settings import Settings, scheme, without_password
+
+
+class Workspace:
+    """What one app needs to be measured. Used as a context: made on entering, removed on leaving."""
+
+    def __init__(self, app: str, given: Settings) -> None:
+        self.name = f"bench_{secrets.token_hex(4)}"
+        self.of, self._given = app, given
+        self._data = given.data.absolute() / self.name
+        self.app: App = derive(load_app(app), self.name)
+        self.settings = given.model_copy(update=self._changes())
+        self.engines: Engines = "embedded" if self.settings.embedded else "real"
+        self._exit = ExitStack()
+
+    @cached_property
+    def system(self) -> System:
+        """The same system in this process. With embedded files: before its roles run, and closed by `release`."""
+        return System(self.app, self.settings)
+
+    def release(self) -> None:
+        """Closes this process's own system, so that a role can have the embedded files."""
+        if "system" in self.__dict__:
+            self.__dict__.pop("system").close()
+
+    def resource(self, name: str) -> Declaration:
+        return self.app.resources[name]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a role serve this system. Other settings stay as they are for the user's own roles."""
+        names = ("data", "write_url", "log_url", "read_url", "host", "command_port", "query_port")
+        own = {f"TWOFOLD_{name.upper()}": str(getattr(self.settings, name)) for name in names}
+        return {**own, "TWOFOLD_APP": APP, OF: self.of, NAME: self.name}
+
+    def roles(self) -> Roles:
+        """Its roles; those that are started are stopped before the rest is removed."""
+        roles = Roles(self.environment, self.folder)
+        self._exit.callback(roles.stop)
+        return roles
+
+    @cached_property
+    def folder(self) -> Path:
+        """For logs and other files."""
+        return Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="twofold-bench-")))
+
+    def __enter__(self) -> Self:
+        self._create()
+        self._exit.callback(self._remove)
+        try:
+            self.system.migrate()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with unhurried():
+            self._exit.close()
+
+    def told(self) -> list[str]:
+        """What is made, and where, for people."""
+        urls = [without_password(url) for url in (self.settings.write_url, self.settings.log_url, self.settings.read_url)]
+        own = [name for each in self.app for name in (each.topic, each.dead_letters, each.group, each.index)]
+        return [*urls, f"topics, groups and indices: {', '.join(own)}"]
+
+    def _changes(self) -> dict[str, Any]:
+        changed: dict[str, Any] = {"data": self._data, "host": HOST, "command_port": free_port(), "query_port": free_port()}
+        for what, file in (("write_url", "write.db"), ("log_url", "log.db"), ("read_url", "read.db")):
+            url = getattr(self._given, what)
+            if scheme(url) == "sqlite":
+                changed[what] = f"sqlite:///{quote(str(self._data / file))}"
+            elif scheme(url) == "mysql":
+                changed[what] = make_url(url).set(database=self.name).render_as_string(hide_password=False)
+        return changed
+
+    def _create(self) -> None:
+        if scheme(self.settings.write_url) == "mysql":
+            try:
+                self.sql(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
+            except DBAPIError as error:
+                raise SettingsError(
+                    f"The benchmark writes to a database of its own, which could not be made ({error.orig}). "
+                    "Name a user in --write-url who may create and drop databases whose names begin with bench_."
+                ) from None
+
+    def sql(self, statement: str) -> None:
+        """Outside of any database."""
+        engine = create_engine(make_url(self.settings.write_url).set(drivername="mysql+pymysql", database=""))
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
+
+    def _remove(self) -> None:
+        """Each engine by itself: one that fails must not keep the rest."""
+        if scheme(self.settings.log_url) == "kafka":
+            _told(self._remove_topics)
+        self.release()
+        if scheme(self.settings.write_url) == "mysql":
+            _told(lambda: self.sql(f"DROP DATABASE IF EXISTS {self.name}"))
+        if scheme(self.settings.read_url) != "sqlite":
+            _told(self._remove_indices)
+        shutil.rmtree(self._data, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._given.data.rmdir()  # where this run made it: only an empty folder can be removed so
+
+    def _remove_topics(self) -> None:
+        for each in self.app:
+            with contextlib.suppress(TwofoldError):  # there is none where no projector ran
+                self.system.log.forget(each.topic, each.group)
+        delete_topics(self.settings.log_url, [topic for each in self.app for topic in (each.topic, each.dead_letters)])
+
+    def _remove_indices(self) -> None:
+        client = search_client(self.settings.read_url)
+        try:
+            for each in self.app:
+                client.send("DELETE", path(f"{each.index}-000001"), expect=(404,))
+        finally:
+            client.close()
+
+
+def delete_topics(url: str, topics: list[str]) -> None:
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - an extra
+
+    admin = AdminClient({"bootstrap.servers": url.partition("://")[2].strip("/"), "log_level": 4})  # warnings: else its end is told too
+    for deleted in admin.delete_topics(topics).values():
+        deleted.result(10)
+
+
+def search_client(url: str) -> Client:
+    """A client of the read store's engine, for what the port does not offer."""
+    parts = urlsplit(url)
+    engine, _, transport = parts.scheme.partition("+")
+    hosts = [f"{transport or 'http'}://{host}" for host in parts.netloc.rpartition("@")[2].split(",")]
+    return Client(hosts, "opensearch" if engine == "opensearch" else "elasticsearch", parts.username, parts.password)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Ctrl-C is noted, and waits until what was begun is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: print("removing what the benchmark made ...", file=sys.stderr, flush=True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _told(remove: Callable[[], object]) -> None:
+    try:
+        remove()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed too
+        print(f"bench: could not be removed: {error}", file=sys.stderr)
+
+
