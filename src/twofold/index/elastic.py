@@ -24,7 +24,7 @@ from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, 
 from twofold.resource import Declaration
 
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
-BULK = "?require_alias=true&timeout=5s&filter_path=items.index._id,items.index.status,items.index.error"
+BULK = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 # For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
 GENERATION_SECONDS = 1.0
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
