@@ -75,15 +75,11 @@ class Pipeline:
 
     def paced(self, rate: float, seconds: int) -> Paced:
         """Offers so many commands a second, then waits until all are searchable."""
-        prober = Prober(self.workspace, self.work)
-        prober.start()
-        port = self.workspace.settings.command_port
-        with self.roles.used() as used, watched(self.hops) as backlog:
-            connections = self.work.connections(PACED_CONNECTIONS)
+        port, connections = self.workspace.settings.command_port, self.work.connections(PACED_CONNECTIONS)
+        with Prober(self.workspace, self.work) as prober, self.roles.used() as used, watched(self.hops) as backlog:
             load = wrk.run(port, self.work.posts(), connections=connections, seconds=seconds, rate=rate)
-        lags = prober.stop()
         self.drain()
-        return Paced(rate, load, lags, backlog, used)
+        return Paced(rate, load, prober.lags, backlog, used)
 
     def drain(self) -> float:
         """Waits until nothing is on its way. Returns the seconds."""

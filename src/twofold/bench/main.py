@@ -14,7 +14,7 @@ from twofold.bench.endtoend import Flow, Pipeline
 from twofold.bench.measure import Plan, Report, Subject, alternate, row
 from twofold.bench.processes import Roles
 from twofold.bench.queries import Known
-from twofold.bench.workspace import Workspace
+from twofold.bench.workspace import Workspace, interruptible
 from twofold.errors import SettingsError
 from twofold.settings import Settings
 
@@ -50,6 +50,7 @@ def run(settings: Settings, name: str | None, file: Path | None, output: Path, *
     """Measures one resource, or all. Returns the exit code: 0, or 130 after Ctrl-C."""
     sizes, report = QUICK if quick else FULL, Report()
     wrk.program()
+    interruptible()
     try:
         with Workspace(settings.app, settings) as workspace:
             works = _works(workspace, name, file)
@@ -130,6 +131,7 @@ def _end_to_end(pipeline: Pipeline, flow: Flow) -> None:
 def _show(report: Report, output: Path, quick: bool) -> None:
     if report.rows:
         console = Console(width=None if sys.stdout.isatty() else WIDTH)
-        table.show(report.rows, console)
-        table.write(output, report.rows, {"quick": quick})
+        rows = table.ordered(report.rows)
+        table.show(rows, console)
+        table.write(output, rows, {"quick": quick})
         console.print(f"{output}{' (quick: too short to judge by)' if quick else ''}", highlight=False)

@@ -78,6 +78,13 @@ class Row:
         return "unknown" if found is None else self.target.verdict(found)
 
 
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """Suites together, and a figure's rows one below the other, each where it was measured first."""
+    places = {(row.suite, row.figure): place for place, row in reversed(list(enumerate(rows)))}
+    suites = list(dict.fromkeys(row.suite for row in rows))
+    return sorted(rows, key=lambda row: (suites.index(row.suite), places[row.suite, row.figure]))
+
+
 def document(rows: Sequence[Row], about: dict[str, Any]) -> bytes:
     """All rows as JSON, with what was derived from them."""
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "twofold": __version__}
