@@ -18,18 +18,19 @@ from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import judged
 from twofold import telemetry
 from twofold.bench import table
+from twofold.bench.workspace import interruptible, unhurried
 from twofold.errors import TwofoldError
 from twofold.settings import Settings, load, scheme
 
 SUITES: dict[str, Callable[[Run], None]] = {
     "commands": commands.measure,
     "end-to-end": end_to_end.measure,
+    "peer": peer.measure,  # compares with end-to-end, and leaves behind what can only be removed half a minute later
     "drain": drain.measure,
     "queries": levels.measure,
     "growth": levels.measure,
     "neighbours": neighbours.measure,
     "embedded": embedded.measure,
-    "peer": peer.measure,
 }
 ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
 WIDTH = 200  # of the table where standard output is no terminal
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured."""
     options = _options(arguments)
     telemetry.configure()
+    interruptible()
     chosen = options.suites or [name for name in SUITES if name != "peer" or options.seed]
     run = Run(QUICK if options.quick else FULL, _real(), load(data=options.data), chosen, options.seed)
     try:
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bench: interrupted; what was measured so far:", file=sys.stderr)
         return 130
     finally:
+        with unhurried():
+            run.later.close()
         _tell(run, options)
     return 0
 

@@ -17,8 +17,5 @@ def measure(run: Run) -> None:
         roles.start("command")
         run.report.say("commands: POST /users with argon2id")
         subject = Subject(workspace.settings.command_port, work.posts(), roles)
-        samples = alternate({"": subject}, HASHED, plan)[""]
-        run.report.add(row("commands", f"POST /users with argon2id, {commands.counted(HASHED)}", samples))
-
-
-HASHED = 16  # connections: a hash takes tens of milliseconds, and who would wait longer than 2 s is refused
+        samples = alternate({"": subject}, commands.HASHING, plan)[""]
+        run.report.add(row("commands", f"POST /users with argon2id, {commands.counted(commands.HASHING)}", samples))

@@ -20,7 +20,7 @@ def measure(run: Run) -> None:
     with run.system() as (workspace, roles, work):
         roles.start(*ROLES)
         pipeline = Pipeline(run.report, workspace, roles, work)
-        pipeline.burst(WARM)
+        pipeline.burst(WARM, run.sizes.flow.burst_seconds)
         paced, run.sustained = endtoend.measure(pipeline, run.sizes.flow)
         _use(pipeline, paced[USE_RATE])
         _catch_up(pipeline, run.sizes.catch_up)

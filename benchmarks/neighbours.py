@@ -21,6 +21,7 @@ from benchmarks.run import Run
 from twofold.bench import client, queries
 from twofold.bench.client import Client, Digits
 from twofold.bench.commands import PATCH_TYPE, Work
+from twofold.bench.lag import beside
 from twofold.bench.measure import Sample, Subject
 from twofold.bench.queries import LETTERS, prefix
 from twofold.bench.table import Row
@@ -89,7 +90,7 @@ def _heavy(workspace: Workspace, work: Work) -> Iterator[None]:
         while not stop.is_set():
             engine.send("POST", f"/{work.resource.index}/_search?request_cache=false", HEAVY)
 
-    with _beside(ask, stop):
+    with beside(ask, stop):
         yield
     engine.close()
 
@@ -107,31 +108,9 @@ def _locked(workspace: Workspace, work: Work, id_: str) -> Iterator[None]:
             if status != 503:
                 raise EngineError(f"A command on a locked row was answered {status} {answer[:200]!r}")
 
-    with _transaction(workspace, f"SELECT id FROM `{work.resource.table}` WHERE id = '{id_}' FOR UPDATE"), _beside(ask, stop):  # noqa: S608 - an id of ours
+    with _transaction(workspace, f"SELECT id FROM `{work.resource.table}` WHERE id = '{id_}' FOR UPDATE"), beside(ask, stop):  # noqa: S608 - an id of ours
         yield
     patcher.close()
-
-
-@contextmanager
-def _beside(ask: Callable[[], None], stop: threading.Event) -> Iterator[None]:
-    """Runs in a thread while the block does; its error is the block's."""
-    errors: list[EngineError] = []
-
-    def work() -> None:
-        try:
-            ask()
-        except EngineError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @contextmanager

@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +26,7 @@ from twofold.bench.processes import Roles, free_port
 from twofold.bench.table import Row
 from twofold.bench.workspace import Workspace, delete_topics, search_client
 from twofold.bench.wrk import MARK, template
+from twofold.bootstrap import System
 from twofold.errors import EngineError, SettingsError, Unavailable
 
 SUITE = "peer"
@@ -73,7 +72,6 @@ class Peer:
         self.port, self._name = free_port(), f"seed_{secrets.token_hex(4)}"
         self._folder = workspace.folder / "peer"
         self._search = search_client(workspace.settings.read_url)
-        self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         try:
@@ -90,8 +88,6 @@ class Peer:
         running = [name for name in ("its service", "its consumer") if name in self._roles.running]
         if running:
             self._roles.stop(*running)
-        self._exit.close()
-        self._search.close()
 
     def consumed(self, seconds: int) -> float:
         """Documents a second that its consumer indexes, from the first on; then it is stopped."""
@@ -156,17 +152,19 @@ class Peer:
             raise SettingsError(f"SEED: {file} cannot be read: {error.strerror}") from None
 
     def _create(self) -> None:
-        workspace, system = self._workspace, self._workspace.system
-        self._exit.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        workspace.sql(f"CREATE DATABASE {self._name} CHARACTER SET utf8mb4")
-        self._exit.callback(workspace.sql, f"DROP DATABASE {self._name}")
-        workspace.sql(TABLE.format(self._name))
-        topic, group = f"{self._name}-topic", f"{self._name}-group"
+        """Each thing is removed at the end of the whole run: Kafka counts a consumer that was stopped as a member for half a minute."""
+        system, later = System(self._workspace.app, self._run.real), self._run.later
+        sql, topic, group = self._workspace.sql, f"{self._name}-topic", f"{self._name}-group"
+        later.callback(self._search.close)
+        later.callback(system.close)
+        sql(f"CREATE DATABASE {self._name} CHARACTER SET utf8mb4")
+        later.callback(sql, f"DROP DATABASE {self._name}")
+        sql(TABLE.format(self._name))
         system.log.create(topic, 4)
-        self._exit.callback(delete_topics, workspace.settings.log_url, [topic])
-        self._exit.callback(_patiently, lambda: system.log.forget(topic, group))
+        later.callback(delete_topics, self._run.real.log_url, [topic])
+        later.callback(_patiently, lambda: system.log.forget(topic, group))
         self._search.send("PUT", f"/{self._index}")
-        self._exit.callback(self._search.send, "DELETE", f"/{self._index}")
+        later.callback(self._search.send, "DELETE", f"/{self._index}")
 
     def _until_ready(self) -> None:
         """Its service listens before it has its connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class Run:
     """One call of the benchmark, for the suites `chosen`.
 
     `real` are the settings of real engines, `embedded` those of the default. `seed` is the folder of the peer. `sustained` is what
-    `end-to-end` found, for whoever compares with it.
+    `end-to-end` found, for whoever compares with it. What can only be removed some time later is, at the end.
     """
 
     sizes: Sizes
@@ -74,6 +74,7 @@ class Run:
     chosen: Sequence[str]
     seed: Path | None = None
     sustained: float | None = None
+    later: ExitStack = field(default_factory=ExitStack)
     report: Report = field(default_factory=Report)
 
     @contextmanager

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import orjson
 import uuid_utils
 
+from twofold.bench import documents
 from twofold.bench.queries import Known
 from twofold.bootstrap import System
-from twofold.errors import EngineError
 from twofold.fields import timestamp
-from twofold.index.port import Operation, Verdict
+from twofold.index.port import Operation
 from twofold.record import Record
 from twofold.resource import Declaration
 from twofold.store.port import Row, Writes
@@ -49,11 +49,7 @@ def commit(system: System, resource: Declaration, people: Sequence[Person], *, p
 
 
 def index(system: System, resource: Declaration, people: Sequence[Person]) -> None:
-    """Raises EngineError where the read store does not take all."""
-    outcomes = system.index.apply(resource, [each.operation for each in people])
-    refused = [outcome for outcome in outcomes if outcome.verdict is not Verdict.OK]
-    if refused:
-        raise EngineError(f"{len(refused)} of {len(people)} documents were not taken: {refused[0].verdict.value} {refused[0].reason}")
+    documents.apply(system, resource, [each.operation for each in people])
 
 
 def indexed(system: System, resource: Declaration, count: int) -> Known:

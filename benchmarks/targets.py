@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twofold.bench.table import ROLES, Engines, Row, Target
+from twofold.bench.table import ROLES, Engines, Row, Target, ordered
 
 OVERALL = "all suites"
 EMBEDDED = "up"
@@ -48,11 +48,8 @@ ENGINES: tuple[Engines, ...] = ("real", "embedded")
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
-    """The rows with their targets, those of real engines and of the embedded default one below the other, and what holds for all."""
-    places = {(row.suite, row.figure): place for place, row in reversed(list(enumerate(rows)))}
-    suites = list(dict.fromkeys(row.suite for row in rows))
-    ordered = sorted(rows, key=lambda row: (suites.index(row.suite), places[row.suite, row.figure]))
-    found = [*ordered, *_overall(rows)]
+    """The rows with their targets, and what holds for all."""
+    found = [*ordered(rows), *_overall(rows)]
     for row in found:
         row.target = TARGETS.get((row.suite, row.figure, row.engines))
     return found

@@ -187,6 +187,28 @@ def demo(
     raise typer.Exit(importing.demo(_settings(locals()), users))
 
 
+@cli.command()
+def bench(
+    resource: Annotated[str | None, typer.Argument(help="One resource. [default: all of the app]")] = None,
+    bodies: Annotated[Path | None, typer.Option(help="NDJSON of bodies, where none can be made from the declaration.")] = None,
+    output: Annotated[Path, typer.Option("--output", help="Where the figures are written as JSON.")] = Path("bench.json"),
+    quick: Annotated[bool, typer.Option("--quick", help="Short runs on little data: shows that everything works.")] = False,
+    app: AppPath = None,
+    data: Data = None,
+    write_url: WriteUrl = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
+) -> None:
+    """Measure the app on its engines, with wrk: commands, end to end, queries. Linux only.
+
+    Nothing of yours is written to: a database, topics, groups and indices with names that begin with bench_ are made for it, and
+    removed at the end.
+    """
+    from twofold.bench import main as measuring  # noqa: PLC0415
+
+    raise typer.Exit(measuring.run(_settings(locals()), resource, bodies, output, quick=quick))
+
+
 def _settings(options: dict[str, Any]) -> Any:
     from twofold import settings, telemetry  # noqa: PLC0415
 

@@ -160,6 +160,16 @@ def _patches(resource: Declaration, members: Body) -> bool:
     return True
 
 
+def filtered(resource: Declaration, found: Sequence[Body]) -> tuple[str, list[str]]:
+    """A field that is filtered by and is the same in several bodies, with its values; "" where there is none."""
+    for field in resource.public:
+        if field.kind == "string" and field.filterable and not field.unique and not field.many:
+            values = [str(body[field.name]) for body in found if body.get(field.name)]
+            if values:
+                return field.name, sorted(set(values))
+    return "", []
+
+
 def texts(resource: Declaration, found: Sequence[Body]) -> list[str]:
     """Words that a search finds: those of text fields, each once."""
     names = [field.name for field in resource.public if field.text]

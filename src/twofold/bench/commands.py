@@ -22,6 +22,7 @@ from twofold.resource import Declaration
 
 SUITE = "commands"
 BUSY = 64  # connections of what is measured at one number of them only
+HASHING = 16  # connections at most, where each creation hashes a password: who would wait longer than 2 s is refused
 EXISTING = 1000
 PATCH_TYPE = "application/merge-patch+json"
 
@@ -36,6 +37,10 @@ class Work:
     @property
     def path(self) -> str:
         return f"/{self.resource.name}"
+
+    def connections(self, wanted: int) -> int:
+        """So many, or as many as a resource with a password bears."""
+        return min(wanted, HASHING) if any(field.hashed for field in self.resource.secrets) else wanted
 
     def encoded(self) -> list[bytes]:
         return [orjson.dumps(body) for body in self.found]
@@ -53,17 +58,19 @@ class Work:
 def measure(report: Report, workspace: Workspace, roles: Roles, work: Work, plan: Plan) -> None:
     """All rows of the suite for one resource. The command service runs."""
     port, name = workspace.settings.command_port, work.resource.name
-    for connections in plan.connections:
+    for connections in dict.fromkeys(work.connections(each) for each in plan.connections):
         report.say(f"{SUITE}: POST /{name}, {counted(connections)}")
         samples = alternate({"": Subject(port, work.posts(), roles)}, connections, plan)[""]
         report.add(row(SUITE, f"POST /{name}, {counted(connections)}", samples, engines=workspace.engines))
-    ids = client.create(port, work.path, work.encoded(), EXISTING)
+    busy = work.connections(BUSY)
+    ids = client.create(port, work.path, work.encoded(), work.connections(EXISTING))
     if patches := work.patches(ids):
         mixed = [request for post, patch in zip(work.posts(), patches, strict=False) for request in (post, post, patch)]
-        for figure, templates in ((f"PATCH /{name}", patches), (f"two POSTs to a PATCH /{name}", mixed)):
-            report.say(f"{SUITE}: {figure}, {counted(BUSY)}")
-            samples = alternate({"": Subject(port, templates, roles)}, BUSY, plan)[""]
-            report.add(row(SUITE, f"{figure}, {counted(BUSY)}", samples, engines=workspace.engines))
+        for what, templates in ((f"PATCH /{name}", patches), (f"two POSTs to a PATCH /{name}", mixed)):
+            figure = f"{what}, {counted(busy)}"
+            report.say(f"{SUITE}: {figure}")
+            samples = alternate({"": Subject(port, templates, roles)}, busy, plan)[""]
+            report.add(row(SUITE, figure, samples, engines=workspace.engines))
 
 
 def imported(report: Report, workspace: Workspace, work: Work, lines: int, repeats: int) -> None:

@@ -33,7 +33,9 @@ RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Rates that are offered and for how many seconds each; steps of the search for the highest rate, and its confirmation; the burst."""
+    """Rates that are offered and for how many seconds each; steps of the search for the highest rate, and its confirmation; the burst
+    and the longest that it is sent for.
+    """
 
     rates: tuple[int, ...]
     seconds: int
@@ -41,6 +43,7 @@ class Flow:
     step_seconds: int
     confirm_seconds: int
     burst: int
+    burst_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +67,19 @@ class Paced:
 
 
 class Pipeline:
-    """A system with all its roles running."""
+    """A system with all its roles running. `label` stands before its figures."""
 
-    def __init__(self, report: Report, workspace: Workspace, roles: Roles, work: Work) -> None:
-        self.report, self.workspace, self.roles, self.work = report, workspace, roles, work
+    def __init__(self, report: Report, workspace: Workspace, roles: Roles, work: Work, label: str = "") -> None:
+        self.report, self.workspace, self.roles, self.work, self.label = report, workspace, roles, work, label
         self.hops: Callable[[], Hops] = hops(workspace, work)
 
     def paced(self, rate: float, seconds: int) -> Paced:
         """Offers so many commands a second, then waits until all are searchable."""
-        prober = Prober(self.workspace, self.work)
-        prober.start()
-        port = self.workspace.settings.command_port
-        with self.roles.used() as used, watched(self.hops) as backlog:
-            load = wrk.run(port, self.work.posts(), connections=PACED_CONNECTIONS, seconds=seconds, rate=rate)
-        lags = prober.stop()
+        port, connections = self.workspace.settings.command_port, self.work.connections(PACED_CONNECTIONS)
+        with Prober(self.workspace, self.work) as prober, self.roles.used() as used, watched(self.hops) as backlog:
+            load = wrk.run(port, self.work.posts(), connections=connections, seconds=seconds, rate=rate)
         self.drain()
-        return Paced(rate, load, lags, backlog, used)
+        return Paced(rate, load, prober.lags, backlog, used)
 
     def drain(self) -> float:
         """Waits until nothing is on its way. Returns the seconds."""
@@ -94,11 +94,12 @@ class Pipeline:
             time.sleep(0.05)
         return time.monotonic() - begun
 
-    def burst(self, count: int) -> tuple[Load, float, Usage]:
+    def burst(self, count: int, seconds: int) -> tuple[Load, float, Usage]:
         """As many commands as fast as they are accepted; the seconds from the first request until a search counts them all."""
         before, port, begun = self.hops().documents, self.workspace.settings.command_port, time.monotonic()
         with self.roles.used() as used:
-            load = wrk.run(port, self.work.posts(), connections=BURST_CONNECTIONS, seconds=int(DRAIN_SECONDS), count=count)
+            connections = self.work.connections(BURST_CONNECTIONS)
+            load = wrk.run(port, self.work.posts(), connections=connections, seconds=seconds, count=count)
             self.until(lambda found: found.documents >= before + load.done)
         return load, time.monotonic() - begun, used
 
@@ -110,23 +111,24 @@ def measure(pipeline: Pipeline, flow: Flow) -> tuple[dict[float, Paced], float]:
         pipeline.report.say(f"{SUITE}: {rate:,} commands/s offered for {flow.seconds} s")
         runs[rate] = pipeline.paced(rate, flow.seconds)
         told(pipeline, runs[rate], f"{rate:,}/s offered")
-    accepted, drained = _burst(pipeline, flow.burst)
+    accepted, drained = _burst(pipeline, flow)
     return runs, sustained(pipeline, flow, 0.5 * drained, accepted)
 
 
 def told(pipeline: Pipeline, run: Paced, when: str) -> None:
     """The rows of a paced run."""
-    engines = pipeline.workspace.engines
+    engines, when = pipeline.workspace.engines, f"{pipeline.label}{when}"
     row = Row(SUITE, f"{when}: accepted", "commands/s", [run.load.rate], engines, run.load.p50, run.load.p99, run.used.cpu, run.used.rss)
     pipeline.report.add(row).errors = run.errors
     for share in (0.5, 0.99):
         pipeline.report.add(Row(SUITE, f"{when}: searchable after, p{share * 100:.0f}", "s", [run.lags.percentile(share)], engines))
 
 
-def _burst(pipeline: Pipeline, count: int) -> tuple[float, float]:
-    pipeline.report.say(f"{SUITE}: burst of {count:,}")
-    load, seconds, used = pipeline.burst(count)
-    engines, what = pipeline.workspace.engines, f"burst of {count:,}"
+def _burst(pipeline: Pipeline, flow: Flow) -> tuple[float, float]:
+    """How many a second are accepted, and how many are searchable a second."""
+    pipeline.report.say(f"{SUITE}: burst of {flow.burst:,}")
+    load, seconds, used = pipeline.burst(flow.burst, flow.burst_seconds)
+    engines, what = pipeline.workspace.engines, f"{pipeline.label}burst of {min(load.requests, flow.burst):,}"
     row = Row(SUITE, f"{what}: accepted", "commands/s", [load.rate], engines, load.p50, load.p99, used.cpu, used.rss, load.failures)
     pipeline.report.add(row)
     pipeline.report.add(Row(SUITE, f"{what}: all searchable after", "s", [seconds], engines))

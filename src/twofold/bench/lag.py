@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from itertools import cycle
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 from twofold.bench.client import Client, Digits
 from twofold.bench.commands import Work
 from twofold.bench.workspace import Workspace
+from twofold.errors import EngineError
 from twofold.index.port import Search
 
 PROBES = 20  # a second
@@ -25,11 +27,12 @@ COUNT_SECONDS = 0.25
 
 @dataclass(slots=True)
 class Lags:
-    """Seconds from the answer 201 until a search finds the document; probes that were refused, and those never found."""
+    """Seconds from the answer 201 until a search finds the document; probes refused, never found, and searches that failed."""
 
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
     lost: int = 0
+    failed: int = 0
 
     def percentile(self, share: float) -> float:
         """The nearest one that was measured."""
@@ -38,54 +41,76 @@ class Lags:
 
     @property
     def errors(self) -> dict[str, int]:
-        return {name: count for name, count in (("refused", self.refused), ("lost", self.lost)) if count}
+        found = {"refused probes": self.refused, "lost probes": self.lost, "failed searches": self.failed}
+        return {name: count for name, count in found.items() if count}
 
 
 class Prober:
-    """Creates probes in one thread and looks for all that are outstanding in another, one small request at a time."""
+    """Creates probes in one thread and looks for all that are outstanding in another, one small request at a time.
+
+    Used as a context: at its end it waits for what is outstanding, unless the block failed.
+    """
 
     def __init__(self, workspace: Workspace, work: Work) -> None:
         self._port, self._work = workspace.settings.command_port, work
         self._found = finder(workspace, work)
         self._outstanding: dict[str, float] = {}
-        self._stop = threading.Event()
+        self._stop, self._abandoned = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._create, self._look)]
         self.lags = Lags()
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
+        return self
 
-    def stop(self) -> Lags:
-        """Creates no more, and waits for those that are on their way."""
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure:
+            self._abandoned.set()
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        return self.lags
 
     def _create(self) -> None:
         client, digits, bodies = Client(self._port), Digits(), cycle(self._work.encoded())
         due = time.monotonic()
         while not self._stop.is_set():
-            status, answer = client.send("POST", self._work.path, digits.unique(next(bodies)))
-            if status == 201:
-                self._outstanding[orjson.loads(answer)["id"]] = time.monotonic()
-            else:
-                self.lags.refused += 1
+            self._probe(client, digits.unique(next(bodies)))
             due = max(due + 1 / PROBES, time.monotonic() - 1)
             self._stop.wait(max(0.0, due - time.monotonic()))
         client.close()
 
+    def _probe(self, client: Client, body: bytes) -> None:
+        try:
+            status, answer = client.send("POST", self._work.path, body)
+        except (OSError, HTTPException):
+            client.close()  # the next request connects anew
+            status, answer = 0, b""
+        if status == 201:
+            self._outstanding[orjson.loads(answer)["id"]] = time.monotonic()
+        else:
+            self.lags.refused += 1
+
     def _look(self) -> None:
-        while not self._stop.is_set() or self._threads[0].is_alive() or self._outstanding:
+        while not self._stop.is_set() or self._threads[0].is_alive() or (self._outstanding and not self._abandoned.is_set()):
             begun = time.monotonic()
             waiting = list(self._outstanding)[:100]
-            for id_ in self._found(waiting) if waiting else ():
-                self.lags.seconds.append(max(0.0, time.monotonic() - self._outstanding.pop(id_)))
-            for id_ in [each for each in waiting if begun - self._outstanding.get(each, begun) > LOST_SECONDS]:
-                del self._outstanding[id_]
-                self.lags.lost += 1
+            self._note(self._seen(waiting) if waiting else (), waiting, begun)
             time.sleep(max(0.0, begun + LOOK_SECONDS - time.monotonic()))
+
+    def _seen(self, waiting: Sequence[str]) -> Sequence[str]:
+        try:
+            return self._found(waiting)
+        except (EngineError, OSError, HTTPException):
+            self.lags.failed += 1
+            return ()
+
+    def _note(self, seen: Sequence[str], waiting: Sequence[str], begun: float) -> None:
+        for id_ in seen:
+            self.lags.seconds.append(max(0.0, time.monotonic() - self._outstanding.pop(id_)))
+        for id_ in [each for each in waiting if begun - self._outstanding.get(each, begun) > LOST_SECONDS]:
+            del self._outstanding[id_]
+            self.lags.lost += 1
 
 
 def finder(workspace: Workspace, work: Work) -> Callable[[Sequence[str]], list[str]]:
@@ -146,10 +171,27 @@ def watched(ask: Callable[[], Hops]) -> Iterator[list[tuple[float, int]]]:
         while not stop.wait(COUNT_SECONDS):
             found.append((time.monotonic() - begun, ask().backlog))
 
-    thread = threading.Thread(target=watch, daemon=True)
+    with beside(watch, stop):
+        yield found
+
+
+@contextmanager
+def beside(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Runs in a thread while the block does, until `stop` is set at its end; its error is the block's."""
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - handed to the block
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield found
+        yield
     finally:
         stop.set()
         thread.join()
+    if errors:
+        raise errors[0]

@@ -18,7 +18,8 @@ from rich.table import Table
 from twofold import __version__
 
 ROLES = ("command", "relay", "project", "query")
-COLUMNS = ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors")
+NUMBERS = ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors", "x peer", "peer", "must", "reach")
+COLUMNS = ("suite", "figure", "unit", *NUMBERS, "verdict")
 Engines = Literal["real", "embedded"]
 
 
@@ -77,6 +78,13 @@ class Row:
         return "unknown" if found is None else self.target.verdict(found)
 
 
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """Suites together, and a figure's rows one below the other, each where it was measured first."""
+    places = {(row.suite, row.figure): place for place, row in reversed(list(enumerate(rows)))}
+    suites = list(dict.fromkeys(row.suite for row in rows))
+    return sorted(rows, key=lambda row: (suites.index(row.suite), places[row.suite, row.figure]))
+
+
 def document(rows: Sequence[Row], about: dict[str, Any]) -> bytes:
     """All rows as JSON, with what was derived from them."""
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "twofold": __version__}
@@ -90,18 +98,19 @@ def write(path: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """One table: real engines and the embedded default are two columns, each with the median and the spread over the repeats."""
+    """One table: real engines and the embedded default are two columns, each with the median and the spread over the repeats.
+
+    Columns that would be empty are left out.
+    """
     caption = "CPU seconds and peak memory of command / relay / project / query; of the embedded default's one process: up"
     table = Table(box=SIMPLE, header_style="bold", pad_edge=False, caption=caption, caption_justify="left")
-    for name in ("suite", "figure", "unit"):
-        table.add_column(name)
-    for name in (*COLUMNS, "x peer", "peer", "must", "reach"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict")
-    suite = ""
-    for row in rows:
-        table.add_row(*_cells(row, suite))
-        suite = row.suite
+    suites = ["", *(row.suite for row in rows)]
+    lines = [_cells(row, before) for row, before in zip(rows, suites, strict=False)]
+    filled = [place for place in range(len(COLUMNS)) if any(line[place] for line in lines)]
+    for place in filled:
+        table.add_column(COLUMNS[place], justify="right" if COLUMNS[place] in NUMBERS else "left")
+    for line in lines:
+        table.add_row(*(line[place] for place in filled))
     console.print(table)
 
 

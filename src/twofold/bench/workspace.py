@@ -172,11 +172,18 @@ def unhurried() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: print("removing what the benchmark made ...", file=sys.stderr, flush=True))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: print("removing what was made ...", file=sys.stderr, flush=True)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def interruptible() -> None:
+    """SIGTERM is taken as Ctrl-C: what was made is removed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _told(remove: Callable[[], object]) -> None:
