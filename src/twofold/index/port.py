@@ -54,7 +54,7 @@ class Search:
     """Every word of `words` and a word that begins with `prefix` occur in the text fields, and each filter's field has one of its values.
 
     Filter values are as documents hold them. `sort` always ends with `id`. `after` holds the sort values of the hit
-    behind which the page starts. Missing values sort last.
+    behind which the page starts. Missing values sort last. By `_score` alone, equal matches have an order of the engine's own.
     """
 
     words: tuple[str, ...] = ()

@@ -17,12 +17,31 @@ Statement = tuple[str, list[Any]]
 
 def page(resource: Declaration, search: Search) -> Statement:
     """Rows of document and score."""
+    if asks_for_words(search) and not search.filters and [sort.field for sort in search.sort] == [SCORE]:
+        return _best(resource, search)
     source, parameters = _source(resource, search)
     beyond: Statement = _beyond(resource, search) if search.after is not None else ("1", [])
     order = ", ".join(_order(resource, search, sort) for sort in full_sort(search))
     score = _score(search) if any(sort.field == SCORE for sort in search.sort) else "NULL"
     sql = f"SELECT d.document, {score} {source} AND ({beyond[0]}) ORDER BY {order} LIMIT ?"
     return sql, [*parameters, *beyond[1], search.limit]
+
+
+def _best(resource: Declaration, search: Search) -> Statement:
+    """Best match first and nothing else: decided by the words alone, so that only the hits of the page are looked up.
+
+    Equal matches come in the order of their rows, which ids would have to be looked up for.
+    """
+    names, better = tables(resource), "ASC" if search.sort[0].descending else "DESC"  # FTS5's rank is lower where a document fits better
+    beyond, parameters = "", [match(search)]
+    if search.after is not None:
+        (_, _, score), (_, _, id_) = after(resource, search)
+        behind = f'f.rank = ? AND f.rowid > (SELECT "row" FROM {names.documents} WHERE id = ?)'
+        beyond = f"AND (f.rank {'>' if better == 'ASC' else '<'} ? OR ({behind}))"
+        parameters += [-score, -score, id_]
+    order = f"ORDER BY fit {better}, place"
+    best = f"SELECT f.rowid AS place, f.rank AS fit FROM {names.words} f WHERE {_match(resource)} {beyond} {order} LIMIT ?"
+    return f'SELECT d.document, -fit FROM ({best}) CROSS JOIN {names.documents} d ON d."row" = place {order}', [*parameters, search.limit]
 
 
 def count(resource: Declaration, search: Search) -> Statement:
