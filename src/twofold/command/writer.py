@@ -23,6 +23,7 @@ from twofold.telemetry import stack
 log: Any = structlog.get_logger()
 Answer = Reply | BaseException | Later
 LONGEST_WAIT = 2.0  # seconds that a command waits for a row that somebody else has locked
+WARY_SECONDS = 10.0  # for which unique values are looked up before they are written, once one was taken
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -32,6 +33,7 @@ class Writer:
     def __init__(self, store: WriteStore, committed: Callable[[], None] = lambda: None, *, max_items: int = 256) -> None:
         self._store = store
         self._committed = committed
+        self._wary_until = 0.0
         self._batcher: Batcher[Command, Reply] = Batcher("writer", self.run, max_items=max_items)
 
     def submit(self, command: Command, weight: int = 1) -> Future[Reply]:
@@ -54,8 +56,8 @@ class Writer:
         return answers
 
     def _run(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:
-        """A permanent error runs the batch once more (a look-up may see a race's winner now), then its halves, down to the one
-        command that it belongs to. A lock that is not to be had in time runs the commands one by one.
+        """A permanent error runs the batch once more (what is taken is looked up now), then its halves, down to the one command that
+        it belongs to. A lock that is not to be had in time runs the commands one by one.
         """
         rejected, reconnected = False, False
         deadline, backoff = time.monotonic() + patience, Backoff(0.01, 0.2)
@@ -71,7 +73,7 @@ class Writer:
             except Rejected as error:
                 if rejected:
                     return self._halved(commands) if len(commands) > 1 else [_refusal(error)]
-                rejected = True
+                rejected, self._wary_until = True, time.monotonic() + WARY_SECONDS
             except (Unavailable, Outdated) as error:
                 if reconnected:  # the first failure may be a pooled connection that the server had ended
                     log.warning("write store unavailable", reason=str(error))
@@ -97,7 +99,7 @@ class Writer:
         try:
             with self._store.unit() as unit:
                 doubt = unit.doubt
-                ledger = load(unit, commands)
+                ledger = load(unit, commands, owners=time.monotonic() < self._wary_until)
                 answers = [_answered(ledger, command) for command in commands]
                 _save(unit, ledger, commands)
                 unit.commit()
@@ -125,15 +127,19 @@ def lost() -> Problem:
     return Problem(503, "outcome-unknown", detail, headers=RETRY_AFTER)
 
 
-def load(unit: Unit, commands: Sequence[Command]) -> Ledger:
-    """All that the commands need to know, in a number of statements that does not depend on how many they are."""
+def load(unit: Unit, commands: Sequence[Command], *, owners: bool) -> Ledger:
+    """All that the commands need to know, in a number of statements that does not depend on how many they are.
+
+    Who owns which unique value need not be known: the unique index decides. To ask costs each batch, not to ask those with a conflict.
+    """
     ledger = Ledger()
     keys = sorted({command.receipt[0] for command in commands if command.receipt})
     ledger.receipts.update(unit.receipts(keys) if keys else {})
     for resource in _resources(commands):
         ours = [command for command in commands if command.resource is resource]
         _load_rows(unit, ledger, resource, ours)
-        _load_owners(unit, ledger, resource, ours)
+        if owners:
+            _load_owners(unit, ledger, resource, ours)
     return ledger
 
 
