@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, bindparam, create_engine, delete, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -160,9 +160,18 @@ class Database:
     def find_many(self, connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[Any]) -> list[Any]:
         """`columns` of the rows whose first column is one of the keys."""
         names = [self._quoted(column) for column in columns]
-        places = ", ".join(["%s" if self.mysql else "?"] * len(keys))
-        statement = f"SELECT {', '.join(names)} FROM {self._quoted(table.name)} WHERE {names[0]} IN ({places})"  # noqa: S608
+        statement = f"SELECT {', '.join(names)} FROM {self._quoted(table.name)} WHERE {names[0]} IN ({self._places(keys)})"  # noqa: S608
         return list(connection.exec_driver_sql(statement, tuple(keys))) if keys else []
+
+    def delete_many(self, connection: Connection, table: Table, keys: Sequence[Any]) -> None:
+        """Deletes rows by key, and looks at no others. With the hint, because the optimizer scans a table that it takes for small
+        (an outbox is nearly always empty), and then waits for rows that others have locked or not yet committed.
+        """
+        name, key = self._quoted(table.name), self._quoted(next(iter(table.primary_key.columns)).name)
+        hint = f"/*+ INDEX({name} PRIMARY) */ " if self.mysql else ""
+        for start in range(0, len(keys), DELETE_KEYS):
+            part = tuple(keys[start : start + DELETE_KEYS])
+            connection.exec_driver_sql(f"DELETE {hint}FROM {name} WHERE {key} IN ({self._places(part)})", part)
 
     def _bound(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names as SQL has them, and rows as the driver takes them."""
@@ -181,15 +190,8 @@ class Database:
     def _quoted(self, name: str) -> str:
         return str(self.dialect.identifier_preparer.quote(name))
 
-    def delete_many(self, connection: Connection, table: Table, keys: Sequence[Any]) -> None:
-        """Deletes rows by key, and looks at no others. With the hint, because the optimizer scans a table that it takes for small
-        (an outbox is nearly always empty), and then waits for rows that others have locked or not yet committed.
-        """
-        key = next(iter(table.primary_key.columns))
-        hint = f"/*+ INDEX({self.dialect.identifier_preparer.quote(table.name)} PRIMARY) */"
-        statement = delete(table).where(key.in_(bindparam("keys", expanding=True))).prefix_with(hint, dialect="mysql")
-        for start in range(0, len(keys), DELETE_KEYS):
-            connection.execute(statement, {"keys": list(keys[start : start + DELETE_KEYS])})
+    def _places(self, keys: Sequence[Any]) -> str:
+        return ", ".join(["%s" if self.mysql else "?"] * len(keys))
 
     def dispose(self) -> None:
         with self._lock:
