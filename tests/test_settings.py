@@ -33,6 +33,12 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path, monkeypatch: pyt
         load()
 
 
+@pytest.mark.parametrize("workers", [0, 65])
+def test_workers_have_bounds(workers: int) -> None:
+    with pytest.raises(SettingsError, match="TWOFOLD_WORKERS"):
+        load(workers=workers)
+
+
 @pytest.mark.parametrize("password", ["secret", "pa#ss", "pa/ss", "pa?ss", "p@ss", "p[ss"])
 def test_a_url_is_shown_without_its_password(password: str) -> None:
     assert without_password(f"mysql://root:{password}@h:3306/user") == "mysql://root:***@h:3306/user"

@@ -22,6 +22,7 @@ ReadUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_READ_URL", help="sq
 Host = Annotated[str | None, typer.Option(envvar="TWOFOLD_HOST", help="Address to bind to. [default: 127.0.0.1]")]
 CommandPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_COMMAND_PORT", help="Port of the command service. [default: 3000]")]
 QueryPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_QUERY_PORT", help="Port of the query service. [default: 3001]")]
+Workers = Annotated[int | None, typer.Option(envvar="TWOFOLD_WORKERS", help="Processes that share the port, 1 to 64. [default: 1]")]
 Refresh = Annotated[str | None, typer.Option(envvar="TWOFOLD_REFRESH", help="When a write is found: soon or interval. [default: soon]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of lines for people.")]
 
@@ -71,6 +72,7 @@ def command_(
     read_url: ReadUrl = None,
     host: Host = None,
     command_port: CommandPort = None,
+    workers: Workers = None,
 ) -> None:
     """Run the command service."""
     _serve({"command"}, **locals())
@@ -98,6 +100,7 @@ def query(
     read_url: ReadUrl = None,
     host: Host = None,
     query_port: QueryPort = None,
+    workers: Workers = None,
 ) -> None:
     """Run the query service."""
     _serve({"query"}, **locals())

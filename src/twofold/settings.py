@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the services bind to.")
     command_port: int = Field(3000, ge=0, le=65535, description="Port of the command service.")
     query_port: int = Field(3001, ge=0, le=65535, description="Port of the query service.")
+    workers: int = Field(1, ge=1, le=64, description="Processes of a command or query service, which share its port.")
     refresh: Literal["soon", "interval"] = Field(
         "soon", description="When searches find what was projected: soon, where a refresh is cheap, or at the index's own interval of 1 s."
     )

@@ -6,6 +6,7 @@ Tracebacks carry no local variables: a frame of a command holds passwords.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from typing import Any
@@ -14,6 +15,7 @@ import structlog
 
 CAUSES = 5
 FRAMES = 15
+WORKER = "TWOFOLD_WORKER_NUMBER"  # variable with a worker's number, set by its supervisor
 
 
 def stack(error: BaseException) -> str:
@@ -34,6 +36,8 @@ def configure(stream: Any = None) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if WORKER in os.environ:
+        shared.append(_worker(int(os.environ[WORKER])))
     human = stream.isatty()
     renderer: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
@@ -53,3 +57,8 @@ def configure(stream: Any = None) -> None:
     root.setLevel(logging.INFO)
     for noisy in ("alembic", "elastic_transport", "uvicorn.error", "sqlalchemy"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _worker(number: int) -> Any:
+    """Puts the worker's number into each line, from whatever thread it comes: structlog's context is a thread's own."""
+    return lambda _logger, _method, event: {**event, "worker": number}

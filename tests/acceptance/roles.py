@@ -57,6 +57,10 @@ class Role:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
 
+    def workers(self) -> list[int]:
+        assert self.process is not None
+        return children(self.process.pid)
+
     def __enter__(self) -> Role:
         self.start()
         return self
@@ -64,6 +68,16 @@ class Role:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def ended(pid: int) -> bool:
+    """Whether a process that is not ours has ended. Nobody may have asked yet how."""
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def run(arguments: list[str], environment: dict[str, str], folder: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

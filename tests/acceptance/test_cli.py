@@ -76,6 +76,18 @@ def test_roles_on_sqlite_are_refused(embedded: dict[str, str], tmp_path: Path) -
         assert "SQLite serves one process" in refused.stderr
 
 
+def test_workers_on_sqlite_are_refused_with_what_to_do(embedded: dict[str, str], tmp_path: Path) -> None:
+    for role in ("command", "query"):
+        refused = run([role, "--workers", "2"], embedded, tmp_path)
+        assert refused.returncode == 2
+        assert "SQLite serves one process" in refused.stderr
+        assert "--workers" in refused.stderr
+        assert "Run `twofold up`" in refused.stderr
+    refused = run(["up"], {**embedded, "TWOFOLD_WORKERS": "2"}, tmp_path)
+    assert refused.returncode == 2
+    assert "TWOFOLD_WORKERS is 2: leave it out" in refused.stderr
+
+
 def test_a_port_that_is_taken_is_named(embedded: dict[str, str], tmp_path: Path) -> None:
     with Role(["up"], embedded, tmp_path):
         other = {**embedded, "TWOFOLD_DATA": str(tmp_path / "other")}

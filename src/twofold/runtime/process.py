@@ -176,19 +176,33 @@ class _OneWrite:
         return getattr(self._transport, name)
 
 
-def bind(host: str, port: int, variable: str) -> socket.socket:
-    """A listening socket. Raises SettingsError where the address is not to be had."""
+def bind(host: str, port: int, variable: str, *, shared: bool = False) -> socket.socket:
+    """A socket to listen with; where `shared`, one of several. Raises SettingsError where the address is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
     try:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
         raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with {variable} or TWOFOLD_HOST.") from None
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    if host not in ("127.0.0.1", "::1", "localhost") and not shared:  # those who share have reserved it first
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
+
+
+def reserve(host: str, port: int, variable: str) -> socket.socket:
+    """A socket that keeps an address for those who share it, and does not listen. Raises SettingsError as `bind` does.
+
+    A shared one would be had beside others of the same user that are shared as well, so it is bound alone first. Without SO_REUSEADDR
+    afterwards, others are refused even while no worker listens.
+    """
+    with bind(host, port, variable) as alone:
+        port = alone.getsockname()[1]
+    reserved = bind(host, port, variable, shared=True)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return reserved
 
 
 def _calm_garbage_collection() -> None:

@@ -14,32 +14,62 @@ from starlette.routing import Route
 
 from twofold.bootstrap import LOG, READ, WRITE, System, load_app
 from twofold.errors import Outdated, SettingsError, Unavailable
-from twofold.runtime.process import Process, addresses, bind
+from twofold.runtime.process import Process, addresses, bind, reserve
 from twofold.runtime.retry import Backoff
 from twofold.runtime.web import answer
+from twofold.runtime.workers import Leash, Supervisor, take_leash
 from twofold.settings import Settings, scheme
 from twofold.tools.report import encoded
 
 log = structlog.get_logger()
 NEEDS = {"command": (WRITE,), "relay": (WRITE, LOG), "project": (LOG, READ), "query": (READ,)}
+PORTS = {"command": "command_port", "query": "query_port"}  # what serves HTTP, and may have workers
 
 
 def serve(settings: Settings, roles: set[str]) -> int:
     """Runs these roles until a signal. Returns the exit code."""
-    together = roles == set(NEEDS)
-    if settings.embedded and not together:
-        raise SettingsError(
-            f"SQLite serves one process, so `twofold {next(iter(roles))}` cannot run beside the others on it. Run `twofold up`, "
-            "or choose engines with TWOFOLD_WRITE_URL, TWOFOLD_LOG_URL and TWOFOLD_READ_URL."
-        )
+    _refuse(settings, roles)
+    leash = take_leash()
+    if settings.workers > 1 and roles <= PORTS.keys():
+        return _supervise(settings, next(iter(roles)))
     system = System(load_app(settings.app), settings)
     try:
-        wait_for(system, settings, {need for role in roles for need in NEEDS[role]})
-        process, sockets = _process(system, settings, roles)
+        if leash is None:  # else the supervisor has waited
+            wait_for(system, settings, {need for role in roles for need in NEEDS[role]})
+        process, sockets = _process(system, settings, roles, leash)
     except BaseException:
         system.close()
         raise
-    return process.run(lambda: _greet(settings, roles, sockets))
+    return process.run(leash.serves if leash else lambda: _greet(settings, roles, sockets))
+
+
+def _refuse(settings: Settings, roles: set[str]) -> None:
+    together = roles == set(NEEDS)
+    if together and settings.workers > 1:
+        raise SettingsError(
+            f"`twofold up` is one process, but TWOFOLD_WORKERS is {settings.workers}: leave it out. On MySQL, Kafka and Elasticsearch or "
+            "OpenSearch, `twofold command` and `twofold query` take it, beside `twofold relay` and `twofold project`."
+        )
+    if settings.embedded and not together:
+        raise SettingsError(
+            f"SQLite serves one process, so `twofold {next(iter(roles))}` cannot run beside the others on it, nor with --workers. Run "
+            "`twofold up`, or choose engines with TWOFOLD_WRITE_URL, TWOFOLD_LOG_URL and TWOFOLD_READ_URL."
+        )
+
+
+def _supervise(settings: Settings, role: str) -> int:
+    """Makes sure once of what every worker needs, then keeps workers running, with these settings even if a file changes meanwhile."""
+    system = System(load_app(settings.app), settings)
+    try:
+        wait_for(system, settings, set(NEEDS[role]))
+    finally:
+        system.close()
+    field = PORTS[role]
+    with reserve(settings.host, getattr(settings, field), f"TWOFOLD_{field.upper()}") as reserved:
+        given = settings.model_copy(update={"workers": 1, field: reserved.getsockname()[1]})
+        environment = {f"TWOFOLD_{name.upper()}": str(value) for name, value in given}
+        supervisor = Supervisor(settings.workers, [sys.executable, "-m", "twofold", role], environment)
+        return supervisor.run(lambda: _greet(settings, {role}, [reserved]))
 
 
 def wait_for(system: System, settings: Settings, needs: set[str]) -> None:
@@ -63,8 +93,9 @@ def wait_for(system: System, settings: Settings, needs: set[str]) -> None:
         raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
 
 
-def _process(system: System, settings: Settings, roles: set[str]) -> tuple[Process, list[socket]]:
-    process = Process(closes=[system.close])
+def _process(system: System, settings: Settings, roles: set[str], leash: Leash | None) -> tuple[Process, list[socket]]:
+    process = Process(closes=[system.close], services=[leash] if leash else [])
+    shared = leash is not None
     relay = system.relay() if "relay" in roles else None
     if relay:
         process.services.append(relay)
@@ -74,11 +105,11 @@ def _process(system: System, settings: Settings, roles: set[str]) -> tuple[Proce
         command = system.command_service(relay)
         if settings.embedded:
             command.http.router.routes.insert(0, Route("/status", _status(system)))
-        process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT")))
+        process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT", shared=shared)))
         process.drains.append(("command service", command.close))
     if "query" in roles:
         query = system.query_service()
-        process.servers.append((query.http, bind(settings.host, settings.query_port, "TWOFOLD_QUERY_PORT")))
+        process.servers.append((query.http, bind(settings.host, settings.query_port, "TWOFOLD_QUERY_PORT", shared=shared)))
         process.drains.append(("query service", query.close))
     return process, [bound for _, bound in process.servers]
 
