@@ -24,7 +24,7 @@ check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: .venv/test ## Measure everything on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
+bench: .venv/test ## Measure on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
 	@$(ENGINES) up >&2
 	@eval "$$($(ENGINES) env)" && PATH="$$($(BIN)/python -m dev.wrk):$$PATH" \
 		$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(SUITES),--suites $(SUITES)) $(if $(SEED),--seed $(SEED))

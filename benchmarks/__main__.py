@@ -17,7 +17,7 @@ from benchmarks import commands, drain, embedded, end_to_end, levels, neighbours
 from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import judged
 from twofold import telemetry
-from twofold.bench import table
+from twofold.bench import table, wrk
 from twofold.bench.workspace import interruptible, unhurried
 from twofold.errors import TwofoldError
 from twofold.settings import Settings, load, scheme
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     telemetry.configure()
     interruptible()
     chosen = options.suites or [name for name in SUITES if name != "peer" or options.seed]
-    run = Run(QUICK if options.quick else FULL, _real(), load(data=options.data), chosen, options.seed)
+    run = Run(QUICK if options.quick else FULL, _real(), _embedded(options.data), chosen, options.seed)
     try:
+        wrk.program()
         for suite in dict.fromkeys(SUITES[name] for name in run.chosen):  # two of them are one pass
             suite(run)
     except TwofoldError as error:
@@ -75,7 +76,14 @@ def _real() -> Settings:
     return load(**{name: url for name, url in ENGINES.items() if scheme(getattr(found, name)) == "sqlite"})
 
 
+def _embedded(data: Path) -> Settings:
+    """SQLite files, whatever the environment names."""
+    return load(data=data, write_url="", log_url="", read_url="")
+
+
 def _tell(run: Run, options: argparse.Namespace) -> None:
+    if not run.report.rows:
+        return
     rows = judged(run.report.rows)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     table.show(rows, console)
