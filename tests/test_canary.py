@@ -189,7 +189,7 @@ def test_a_password_is_nowhere(
     witness.stack.settle()
     assert {answer.status_code for answer in witness.answers} >= {200, 201, 204, 400, 404, 405, 409, 412, 413, 415, 422, 500}
     with monkeypatch.context() as patch:  # the service itself fails while it holds the password
-        patch.setattr(Writer, "submit", lambda *_: 1 / 0)
+        patch.setattr(Writer, "ask", lambda *_: 1 / 0)
         assert witness.send("POST", "/users", json={"name": "Ana", "email": "x@example.com", "password": secrets[0]}).status_code == 500
     assert leaks(secrets, places(witness, logs, folder)) == set()
     assert {"write.db", "write.db-wal", "log.db", "read.db"} <= files(folder).keys()

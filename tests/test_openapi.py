@@ -108,7 +108,7 @@ class TestDocument:
     def test_it_names_every_route_and_no_other(self, served: Stack, name: str) -> None:
         routed = {
             (method, route.path)
-            for route in service(served, name).routes
+            for route in service(served, name).router.routes
             if isinstance(route, Route) and route.path.startswith(("/users", "/accounts"))
             for method in (route.methods or set()) - {"HEAD"}
         }
@@ -134,7 +134,7 @@ class TestDocument:
             assert (part.status_code, bool(part.content)) == (200, True), link
 
     def test_the_files_of_the_page_are_those_and_no_others(self, served: Stack, name: str) -> None:
-        mounted = [route.app for route in service(served, name).routes if isinstance(route, Mount)]
+        mounted = [route.app for route in service(served, name).router.routes if isinstance(route, Mount)]
         assert [Path(str(files.directory)).name for files in mounted] == ["static"]
         for path in ("..%2f__init__.py", "%2e%2e/__init__.py", "nothing"):
             assert getattr(served, name).get(f"/docs/static/{path}").status_code == 404

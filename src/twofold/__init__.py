@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from twofold.emails import Email
 from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
 from twofold.resource import App, Context, Resource
@@ -16,6 +17,7 @@ __all__ = [
     "App",
     "Column",
     "Context",
+    "Email",
     "Guarded",
     "Keyword",
     "Password",

@@ -1,4 +1,7 @@
-"""Puts the parts together. The only module that imports adapters."""
+"""Puts the parts together. The only module that imports adapters; those that not every role needs, when they are needed: SQLAlchemy
+and Alembic alone are 20 MB.
+"""
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -8,27 +11,27 @@ import sys
 from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from twofold.command.http import CommandService
-from twofold.command.writer import Writer
 from twofold.errors import EngineError, Outdated, SettingsError
 from twofold.index.port import ReadStore
 from twofold.index.sqlite import SqliteIndex
 from twofold.log.port import EventLog
 from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
-from twofold.query.http import QueryService
 from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
 from twofold.runtime.embedded import lock_folder
 from twofold.runtime.web import Health
 from twofold.settings import Settings, scheme
-from twofold.store import migrate
-from twofold.store.engine import Database
-from twofold.store.outbox import SqlOutbox
-from twofold.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from twofold.command.http import CommandService
+    from twofold.query.http import QueryService
+    from twofold.store.engine import Database
+    from twofold.store.outbox import SqlOutbox
+    from twofold.store.sql import SqlStore
 
 WRITE, LOG, READ = "write store", "event log", "read store"
 
@@ -42,14 +45,20 @@ class System:
 
     @cached_property
     def _database(self) -> Database:
+        from twofold.store.engine import Database
+
         return Database(self.settings.write_url)
 
     @cached_property
     def store(self) -> SqlStore:
+        from twofold.store.sql import SqlStore
+
         return SqlStore(self.app, self._database)
 
     @cached_property
     def outbox(self) -> SqlOutbox:
+        from twofold.store.outbox import SqlOutbox
+
         return SqlOutbox(self.app, self._database)
 
     @cached_property
@@ -58,7 +67,7 @@ class System:
         if scheme(url) == "sqlite":
             return SqliteLog(_file(url))
         _require("confluent_kafka", "kafka")
-        from twofold.log.kafka import KafkaLog  # noqa: PLC0415 - an extra
+        from twofold.log.kafka import KafkaLog
 
         return KafkaLog(url.partition("://")[2].strip("/"))
 
@@ -68,7 +77,7 @@ class System:
         if url.scheme == "sqlite":
             return SqliteIndex(_file(self.settings.read_url))
         _require("elastic_transport", "elasticsearch")
-        from twofold.index.elastic import ElasticIndex  # noqa: PLC0415 - an extra
+        from twofold.index.elastic import ElasticIndex
 
         engine, _, transport = url.scheme.partition("+")
         hosts = [f"{transport or 'http'}://{host}" for host in url.netloc.rpartition("@")[2].split(",")]
@@ -79,6 +88,8 @@ class System:
         """What `migrate` would do to these engines. Raises Unavailable for one that does not answer."""
         found: list[str] = []
         if WRITE in needs:
+            from twofold.store import migrate
+
             found += migrate.pending(self.app, self._database)
         if LOG in needs:
             for topic, partitions, group in self._topics():
@@ -90,6 +101,8 @@ class System:
 
     def migrate(self) -> list[str]:
         """Brings all three engines to what the app declares. Returns what was done."""
+        from twofold.store import migrate
+
         done = migrate.migrate(self.app, self._database)
         for topic, partitions, group in self._topics():
             done += _missing_topic(self.log, topic, partitions, group)
@@ -112,10 +125,15 @@ class System:
         return topics + [(resource.dead_letters, 1, resource.group) for resource in self.app]
 
     def command_service(self, relay: Relay | None = None) -> CommandService:
+        from twofold.command.http import CommandService
+        from twofold.command.writer import Writer
+
         writer = Writer(self.store, relay.wake if relay else lambda: None)
         return CommandService(self.app, self.store, writer, self.health(WRITE, LOG, READ))
 
     def query_service(self) -> QueryService:
+        from twofold.query.http import QueryService
+
         return QueryService(self.app, self.index, self.health(READ))
 
     def relay(self) -> Relay:
@@ -123,7 +141,7 @@ class System:
         return Relay(self.app, self.outbox, self.log, holder="embedded" if scheme(self.settings.write_url) == "sqlite" else "")
 
     def projectors(self) -> list[Projector]:
-        return [Projector(resource, self.log, self.index) for resource in self.app]
+        return [Projector(resource, self.log, self.index, refresh=self.settings.refresh == "soon") for resource in self.app]
 
     def health(self, *names: str) -> Health:
         """Looks at engines: None for one that answers, else why not."""

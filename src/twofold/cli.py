@@ -22,6 +22,7 @@ ReadUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_READ_URL", help="sq
 Host = Annotated[str | None, typer.Option(envvar="TWOFOLD_HOST", help="Address to bind to. [default: 127.0.0.1]")]
 CommandPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_COMMAND_PORT", help="Port of the command service. [default: 3000]")]
 QueryPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_QUERY_PORT", help="Port of the query service. [default: 3001]")]
+Refresh = Annotated[str | None, typer.Option(envvar="TWOFOLD_REFRESH", help="When a write is found: soon or interval. [default: soon]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of lines for people.")]
 
 
@@ -56,6 +57,7 @@ def up(
     host: Host = None,
     command_port: CommandPort = None,
     query_port: QueryPort = None,
+    refresh: Refresh = None,
 ) -> None:
     """Run everything in one process: command service, relay, projectors, query service."""
     _serve({"command", "relay", "project", "query"}, **locals())
@@ -81,7 +83,9 @@ def relay(app: AppPath = None, write_url: WriteUrl = None, log_url: LogUrl = Non
 
 
 @cli.command()
-def project(app: AppPath = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
+def project(
+    app: AppPath = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None, refresh: Refresh = None
+) -> None:
     """Run the projectors: log to index. Several processes share the partitions."""
     _serve({"project"}, **locals())
 

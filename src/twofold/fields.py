@@ -182,7 +182,7 @@ class Field:
 
 def timestamp(value: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, `2026-01-02T03:04:05.678Z`; what is finer is cut."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return value.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def _scaled(value: str, places: int) -> int:

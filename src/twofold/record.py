@@ -14,6 +14,8 @@ from twofold.log.port import Message
 MAX_VALUE = 512 * 1024
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CONTENT_TYPE = b"application/json"
+_REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence")
+_SEQUENCE = re.compile("[1-9][0-9]{0,17}")
 
 
 class Unreadable(Exception):
@@ -66,30 +68,22 @@ class Record:
     @staticmethod
     def from_message(message: Message) -> Record:
         """The record in a message. Raises Unreadable for anything that twofold did not write."""
-        headers = {name: value for name, value in message.headers if value is not None}
+        headers = dict(message.headers)
+        for name in _REQUIRED:
+            if headers.get(name) is None:
+                raise Unreadable(f"header {name} is missing: not a CloudEvents record in binary mode")
         try:
-            texts = {name: value.decode() for name, value in headers.items()}
             key = (message.key or b"").decode()
+            event_id, type_, time, sequence = (headers[name].decode() for name in _REQUIRED[1:])  # type: ignore[union-attr]
+            args, traceparent = (None if (value := headers.get(name)) is None else value.decode() for name in ("ce_args", "traceparent"))
         except UnicodeDecodeError:
             raise Unreadable("the key or a header is not UTF-8") from None
-        missing = [name for name in ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence") if name not in texts]
-        if missing:
-            raise Unreadable(f"header {missing[0]} is missing: not a CloudEvents record in binary mode")
-        if texts["ce_specversion"] != "1.0":
+        if headers["ce_specversion"] != b"1.0":
             raise Unreadable("ce_specversion is not 1.0")
         if not UUID.fullmatch(key):
             raise Unreadable("the key is not the id of an aggregate (a UUID in lower case)")
-        if not re.fullmatch(r"[1-9][0-9]{0,17}", texts["ce_sequence"]):
+        if not _SEQUENCE.fullmatch(sequence):
             raise Unreadable("ce_sequence is not a version (a positive integer)")
-        if (message.value is None) != texts["ce_type"].endswith(".deleted"):
+        if (message.value is None) != type_.endswith(".deleted"):
             raise Unreadable("a null value goes with a ce_type that ends in .deleted, and only with it")
-        return Record(
-            key=key,
-            version=int(texts["ce_sequence"]),
-            type=texts["ce_type"],
-            event_id=texts["ce_id"],
-            time=texts["ce_time"],
-            value=message.value,
-            args=texts.get("ce_args"),
-            traceparent=texts.get("traceparent"),
-        )
+        return Record(key, int(sequence), type_, event_id, time, message.value, args, traceparent)

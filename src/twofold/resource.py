@@ -87,6 +87,13 @@ class Declaration:
     def guarded(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.guarded)
 
+    @cached_property
+    def members(self) -> frozenset[str]:
+        """The members of a document that is its representation already; none where a decimal has another form in documents."""
+        if any(field.kind == "decimal" for field in self.public):
+            return frozenset()
+        return frozenset({"id", "version", "created_at", "updated_at", *(field.name for field in self.public)})
+
     @property
     def dead_letters(self) -> str:
         return f"{self.topic}.dlq"

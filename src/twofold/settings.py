@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError
@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the services bind to.")
     command_port: int = Field(3000, ge=0, le=65535, description="Port of the command service.")
     query_port: int = Field(3001, ge=0, le=65535, description="Port of the query service.")
+    refresh: Literal["soon", "interval"] = Field(
+        "soon", description="When searches find what was projected: soon, where a refresh is cheap, or at the index's own interval of 1 s."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -136,7 +136,7 @@ def test_a_mistake_of_ours_says_nothing_about_itself(stack: Stack, monkeypatch: 
     def mistake(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("/etc/secret in line 7")
 
-    monkeypatch.setattr(Batcher, "submit", mistake)
+    monkeypatch.setattr(Batcher, "ask", mistake)
     with structlog.testing.capture_logs() as logs:
         answer = stack.command.delete(NOBODY)
     body = answer.json()

@@ -190,6 +190,19 @@ class LogContract:
 
         assert len(read(join(log, fresh_topic), 20)) == 20
 
+    def test_a_poll_is_bounded_in_bytes_and_leaves_nothing_out(
+        self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]
+    ) -> None:
+        large = "x" * 400_000
+        for number in range(0, 60, 3):
+            published(log, fresh_topic, [note(f"key {each}", f"{large}{each}") for each in range(number, number + 3)])
+        member, found = join(log, fresh_topic), []
+        while len(found) < 60:
+            messages = member.poll(2000, PATIENCE)
+            assert sum(len(message.value or b"") for message in messages) < 12 << 20
+            found += messages
+        assert {message.value[400_000:] for message in found if message.value} == {f"{number}".encode() for number in range(60)}
+
     def test_poll_returns_no_more_than_limit_and_leaves_nothing_out(
         self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]
     ) -> None:

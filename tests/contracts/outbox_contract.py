@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -96,6 +97,21 @@ class OutboxContract:
     def test_pending_gives_the_oldest_up_to_the_limit(self, store: SqlStore, outbox: SqlOutbox) -> None:
         given = published(store, *(record() for _ in range(5)))
         assert pending(outbox, 3) == given[:3]
+
+    def test_pending_is_bounded_in_bytes_and_leaves_nothing_out(self, store: SqlStore, outbox: SqlOutbox) -> None:
+        large, few = b'"' + b"x" * 200_000 + b'"', outbox_module.BATCH_BYTES // 200_000 + outbox_module.PART
+        given = [replace(record(), value=large) for _ in range(150)]
+        for start in range(0, 150, 5):
+            published(store, *given[start : start + 5])
+        found: list[str] = []
+        while rows := outbox.pending(2000):
+            assert len(rows) <= few
+            found += [one.key for _, _, one in rows]
+            outbox.remove([number for number, _, _ in rows])
+        assert found == [one.key for one in given]
+        small = published(store, *(record() for _ in range(500)))
+        assert pending(outbox, 2000)[:1] == small[:1]
+        assert pending(outbox, 2000) == pending(outbox, 2000) != []
 
     def test_remove_removes_exactly_these_rows(self, store: SqlStore, outbox: SqlOutbox) -> None:
         given = published(store, *(record() for _ in range(6)))

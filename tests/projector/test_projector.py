@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,7 @@ from twofold.errors import Outdated, Unavailable
 from twofold.index.port import Operation, Outcome, Verdict
 from twofold.log.port import Message
 from twofold.projector import projector as module
+from twofold.projector import refresher
 from twofold.projector.projector import Projector
 from twofold.record import Record
 from twofold.users import User
@@ -63,7 +66,7 @@ class Index:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.applied: list[list[tuple[str, int]]] = []
-        self.refreshed = 0
+        self.refreshed = self.refusals = 0
         self.newer = False
 
     def apply(self, resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
@@ -74,6 +77,9 @@ class Index:
         return [answer] * len(operations) if isinstance(answer, Outcome) else answer
 
     def refresh(self, resource: Any) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("no refresh")
         self.refreshed += 1
 
     def pending(self, resource: Any) -> list[str]:
@@ -202,19 +208,68 @@ def test_a_stop_while_the_index_is_away_leaves_the_batch_for_the_next_start() ->
     assert log.committed == []
 
 
-def test_under_light_load_what_was_applied_is_soon_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REFRESH_EVERY", 0.0)
-    index = Index()
-    run(Log(change("a")), index)
-    assert index.refreshed == 1
+def test_what_was_applied_is_soon_refreshed() -> None:
+    log, index = Log(change("a")), Index()
+    projector = run(log, index)
+    while not index.refreshed:
+        projector.step()
+    projector.close()
 
 
-def test_under_heavy_load_the_index_refreshes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REFRESH_EVERY", 0.0)
-    monkeypatch.setattr(module, "LIGHT", 2)
+def test_the_index_refreshes_itself_where_that_is_wanted() -> None:
     index = Index()
-    run(Log(change("a"), change("b")), index)
+    projector = Projector(USERS, Log(change("a")), index, refresh=False)  # type: ignore[arg-type]
+    for _ in range(3):
+        projector.step()
+        time.sleep(refresher.SOONEST)
+    projector.close()
     assert index.refreshed == 0
+
+
+def test_a_refresh_that_fails_is_told_and_tried_again() -> None:
+    index = Index()
+    index.refusals = 1
+    projector = run(Log(change("a")), index)
+    with pytest.raises(Unavailable, match="no refresh"):
+        while True:
+            projector.step()
+    while not index.refreshed:
+        projector.step()
+    projector.close()
+
+
+def test_dear_refreshes_are_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(refresher.time, "monotonic", lambda: now)
+
+    def refresh() -> None:
+        nonlocal now
+        now += 0.2
+
+    one = refresher.Refresher(refresh)
+    one.applied()
+    now += refresher.SOONEST
+    one.step()
+    one.stop()
+    one.applied()
+    assert one.seconds(60) == pytest.approx(refresher.PAUSES * 0.2)
+
+
+def test_under_load_the_next_batch_is_made_ready_while_the_bulk_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(module, "BUSY", 2)
+    log, polled = Log(*(change(name) for name in "abc")), threading.Event()
+    index = Index()
+    read_at_first_bulk: list[bool] = []
+    apply, poll = index.apply, log.poll
+    index.apply = lambda *given: (read_at_first_bulk.append(polled.wait(10)), apply(*given))[1]  # type: ignore[method-assign]
+    log.poll = lambda *given: (found := poll(*given), polled.set() if found and found[0].offset == 2 else None)[0]  # type: ignore[method-assign]
+    projector = run(log, index)
+    assert read_at_first_bulk[0]
+    assert log.committed == [0, 1]
+    projector.step()
+    assert (index.applied, log.committed) == ([[("a", 1), ("b", 1)], [("c", 1)]], [0, 1, 2])
+    projector.close()
 
 
 def test_a_message_too_large_for_the_dead_letters_leaves_its_place_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,6 @@ from twofold.index.port import Page, Search
 from twofold.query.reader import Reader
 from twofold.resource import Declaration
 from twofold.users import User
-
-SECONDS = 10
 
 
 class Other(Resource, name="others"):
@@ -54,7 +53,7 @@ def reader(index: Index):
 
 
 def test_a_document_is_found_and_a_grave_is_not(reader: Reader) -> None:
-    found = [reader.get(User.declaration, id_).result(SECONDS) for id_ in ("a", "nobody", "dead")]
+    found = [asyncio.run(reader.get(User.declaration, id_)) for id_ in ("a", "nobody", "dead")]
     assert found == [{"id": "a"}, None, None]
 
 
@@ -76,5 +75,5 @@ def test_a_search_that_is_rejected_does_not_fail_its_neighbours(reader: Reader) 
 
 def test_a_lone_search_that_is_rejected_is_not_asked_twice(reader: Reader, index: Index) -> None:
     with pytest.raises(Rejected):
-        reader.search(User.declaration, Search(limit=13)).result(SECONDS)
+        asyncio.run(reader.search(User.declaration, Search(limit=13)))
     assert len(index.asked) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from twofold.errors import Unavailable
-from twofold.runtime.batcher import LATER, Batcher
+from twofold.runtime import batcher as module
+from twofold.runtime.batcher import LATER, Batcher, Begun
 
 SECONDS = 10
 
@@ -159,15 +161,76 @@ def test_a_wrong_number_of_answers_is_told_to_all_and_the_lane_lives_on(make, an
     assert batcher.submit("even").result(SECONDS) == "even"
 
 
-def test_who_went_away_does_not_disturb_the_others(make) -> None:
+def test_a_coroutine_gets_its_answer_and_its_error(make) -> None:
+    batcher = make(lambda items: [ZeroDivisionError("no") if item == "bad" else item for item in items])
+
+    async def ask() -> list[Any]:
+        return await asyncio.gather(batcher.ask("good"), batcher.ask("bad"), return_exceptions=True)
+
+    good, bad = asyncio.run(ask())
+    assert good == "good"
+    assert isinstance(bad, ZeroDivisionError)
+
+
+def test_who_goes_away_before_it_was_begun_takes_it_back(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def leave() -> Any:
+        gate.occupy(batcher)
+        gone, stays = asyncio.create_task(batcher.ask("gone")), asyncio.create_task(batcher.ask("stays"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        gate.open.set()
+        return await stays
+
+    assert asyncio.run(leave()) == "stays"
+    assert gate.batches[1] == ["stays"]
+
+
+def test_who_goes_away_after_it_was_begun_is_told_so(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def leave() -> None:
+        asked = asyncio.create_task(batcher.ask("begun"))
+        await asyncio.to_thread(gate.entered.acquire, timeout=SECONDS)
+        asked.cancel()
+        with pytest.raises(Begun):
+            await asked
+        gate.open.set()
+
+    asyncio.run(leave())
+    assert batcher.submit("next").result(SECONDS) == "next"
+
+
+def test_a_loop_that_is_gone_does_not_end_the_lane(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def leave() -> None:
+        task = asyncio.create_task(batcher.ask("gone"))
+        await asyncio.to_thread(gate.entered.acquire, timeout=SECONDS)
+        task.cancel()
+
+    asyncio.run(leave())
+    gate.open.set()
+    assert batcher.submit("next").result(SECONDS) == "next"
+
+
+def test_too_much_weight_that_waits_is_refused_at_once(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING_WEIGHT", 10)
     gate = Gate()
     batcher = make(gate)
     gate.occupy(batcher)
-    gone, stays = batcher.submit("gone"), batcher.submit("stays")
-    assert gone.cancel()
+    waiting = [batcher.submit("heavy", 11)]
+    with pytest.raises(Unavailable, match="Too many"):
+        batcher.submit("light")
     gate.open.set()
-    assert stays.result(SECONDS) == "stays"
-    assert gate.batches[1] == ["stays"]
+    assert [future.result(SECONDS) for future in waiting] == ["heavy"]
+    assert batcher.submit("light").result(SECONDS) == "light"
 
 
 def test_stop_finishes_what_waits_and_takes_nothing_more() -> None:

@@ -23,9 +23,9 @@ from twofold.store.port import Receipt, Reply, Row, Writes
 ANY = frozenset({-1})  # If-Match: *
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Command:
-    """A command as the edge hands it on, its body already validated on its own.
+    """A command as the edge hands it on, its body already validated on its own. Nobody changes it once it is submitted.
 
     `name` is create, replace, patch, delete, secret, or a domain command's. `body` is JSON: the whole state for create, members for
     replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `deadline` is monotonic seconds.
@@ -123,7 +123,7 @@ def _check_match(command: Command, row: Row) -> None:
 def _create(ledger: Ledger, command: Command, row: Row | None) -> Reply:
     if row is not None:
         raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
-    state = _called(command, command.resource.state.model_construct(**_python(command.resource, command.body)), None)
+    state = _created(command)
     new = Row(command.id, 1, state, command.now, command.now)
     body = _store(ledger, command, None, new, "created")
     ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
@@ -147,8 +147,7 @@ def _next_state(command: Command, row: Row) -> tuple[dict[str, Any], str]:
     if command.name == "secret":
         return dict(row.state), "updated"
     if command.name in ("replace", "patch"):
-        instance = _merged(command, row)
-        return _called(command, _instance(resource, row.state), instance), "updated"
+        return _replaced(command, row, _merged(command, row)), "updated"
     spec = resource.commands[command.name]
     arguments = {name: getattr(command.arguments, name) for name in spec.arguments.model_fields}
     extra = {"ctx": _context(command)} if spec.takes_context else {}
@@ -170,14 +169,24 @@ def _merged(command: Command, row: Row) -> BaseModel:
         raise invalid(error) from None
 
 
-def _called(command: Command, instance: Any, new: Any) -> dict[str, Any]:
-    """The state that a free command leads to: as asked, or what a method of its name makes of it."""
-    spec = command.resource.commands.get(command.name)
-    if spec is None:
-        return command.resource.encode(instance if new is None else new)
+def _created(command: Command) -> dict[str, Any]:
+    """The state that a creation leads to: as asked, or what a method named `create` makes of it."""
+    if "create" not in command.resource.commands:
+        return dict(command.body)
+    return _called(command, _instance(command.resource, command.body))
+
+
+def _replaced(command: Command, row: Row, new: BaseModel) -> dict[str, Any]:
+    """The state that a replacement or a patch leads to: as asked, or what a method of its name makes of it."""
+    if command.name not in command.resource.commands:
+        return command.resource.encode(new)
+    return _called(command, _instance(command.resource, row.state), new)
+
+
+def _called(command: Command, instance: Any, *new: BaseModel) -> dict[str, Any]:
+    spec = command.resource.commands[command.name]
     extra = {"ctx": _context(command)} if spec.takes_context else {}
-    result = _refusable(lambda: getattr(instance, spec.name)(*([] if new is None else [new]), **extra))
-    return _validated(command, result)
+    return _validated(command, _refusable(lambda: getattr(instance, spec.name)(*new, **extra)))
 
 
 def _delete(ledger: Ledger, command: Command, row: Row) -> Reply:

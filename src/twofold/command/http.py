@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import uuid_utils
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -26,8 +23,8 @@ from twofold.errors import EngineError, Problem
 from twofold.fields import timestamp
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
-from twofold.runtime.batcher import Batcher
-from twofold.runtime.web import Health, answer, read_json, service
+from twofold.runtime.batcher import Batcher, Begun
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service
 from twofold.store.port import Receipt, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
@@ -36,7 +33,6 @@ _KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 LOOK_LANES = 4
-Endpoint = Callable[[Request], Awaitable[Response]]
 Look = tuple[Declaration, dict[str, bytes], list[str]]
 Found = tuple[set[str], dict[str, Receipt]]
 
@@ -49,7 +45,7 @@ class CommandService:
         self._hashes = HashPool()
         self._looks: Batcher[Look, Found] = Batcher("look", self._look, max_items=1, max_waiting=256, lanes=LOOK_LANES)
         routes = [route for resource in app for route in self._routes(resource)]
-        self.http: Starlette = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
+        self.http: Web = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
 
     def close(self) -> None:
         self._writer.stop()
@@ -72,12 +68,12 @@ class CommandService:
         domain = [
             (f"{one}/{spec.name}", "POST", self._domain(resource, spec)) for spec in resource.commands.values() if spec.name not in FREE
         ]
-        endpoints: dict[str, dict[str, Endpoint]] = {}
+        endpoints: dict[str, dict[str, Respond]] = {}
         for path, method, endpoint in [*served, *secrets, *domain]:
             endpoints.setdefault(path, {})[method] = endpoint
-        return [Route(path, _by_method(methods), methods=list(methods)) for path, methods in endpoints.items()]
+        return [Route(path, Endpoint(_by_method(methods)), methods=list(methods)) for path, methods in endpoints.items()]
 
-    def _create(self, resource: Declaration) -> Endpoint:
+    def _create(self, resource: Declaration) -> Respond:
         async def create(request: Request) -> Response:
             body = await read_json(request)
             state, secrets = bodies.creation(resource, body)
@@ -85,7 +81,7 @@ class CommandService:
 
         return create
 
-    def _replace(self, resource: Declaration) -> Endpoint:
+    def _replace(self, resource: Declaration) -> Respond:
         async def replace(request: Request) -> Response:
             id_, match = _id(request), _if_match(request)
             if request.headers.get("if-none-match") == "*" and "create" in resource.free:
@@ -101,7 +97,7 @@ class CommandService:
 
         return replace
 
-    def _patch(self, resource: Declaration) -> Endpoint:
+    def _patch(self, resource: Declaration) -> Respond:
         async def patch(request: Request) -> Response:
             body = await read_json(request, "application/merge-patch+json")
             members = bodies.members(resource, body, patch=True)
@@ -109,13 +105,13 @@ class CommandService:
 
         return patch
 
-    def _delete(self, resource: Declaration) -> Endpoint:
+    def _delete(self, resource: Declaration) -> Respond:
         async def delete(request: Request) -> Response:
             return await self._submit(request, _command(request, resource, "delete", _id(request), _if_match(request), None))
 
         return delete
 
-    def _secret(self, resource: Declaration, name: str) -> Endpoint:
+    def _secret(self, resource: Declaration, name: str) -> Respond:
         async def secret(request: Request) -> Response:
             body = await read_json(request)
             given = bodies.secret(resource, name, body)
@@ -126,7 +122,7 @@ class CommandService:
 
         return secret
 
-    def _domain(self, resource: Declaration, spec: CommandSpec) -> Endpoint:
+    def _domain(self, resource: Declaration, spec: CommandSpec) -> Respond:
         async def domain(request: Request) -> Response:
             body = await read_json(request, empty={})
             arguments, args = bodies.arguments(spec, body)
@@ -159,7 +155,7 @@ class CommandService:
         values = {unique.name: key for unique in resource.uniques if (key := unique.unique_key(command.body.get(unique.name)))}
         keys = [command.receipt[0]] if command.receipt else []
         try:
-            found, receipts = await asyncio.wrap_future(self._looks.submit((resource, values, keys)))
+            found, receipts = await self._looks.ask((resource, values, keys))
         except EngineError:
             detail = "The write store cannot be reached. Nothing was done."
             raise Problem(503, "write-store-unavailable", detail, headers=RETRY_AFTER) from None
@@ -175,19 +171,17 @@ class CommandService:
         return hashed
 
     async def _submit(self, request: Request, command: Command, secrets: dict[str, str] | None = None) -> Response:
-        if secrets:
-            command = changed(command, secrets=secrets)
+        command.secrets = secrets or {}
         weight = int(request.headers.get("content-length") or 0) + 512
-        future = self._writer.submit(command, weight)
         try:
-            return _reply(await asyncio.wrap_future(future))
+            return _reply(await self._writer.ask(command, weight))
         except asyncio.CancelledError:  # the service stops, and waits no longer
-            if future.cancelled():
-                raise Problem(503, "overloaded", "The service stops. Nothing was done.", headers=RETRY_AFTER) from None
+            raise Problem(503, "overloaded", "The service stops. Nothing was done.", headers=RETRY_AFTER) from None
+        except Begun:
             raise lost() from None
 
 
-def _by_method(methods: dict[str, Endpoint]) -> Endpoint:
+def _by_method(methods: dict[str, Respond]) -> Respond:
     async def endpoint(request: Request) -> Response:
         return await methods[request.method](request)
 
@@ -216,10 +210,11 @@ def _command(
 
 def _refuse_preconditions(request: Request, name: str, match: frozenset[int] | None) -> None:
     """A precondition that is not evaluated must not be passed over (RFC 9110, section 13.1)."""
+    given = request.headers
     creating = name == "create"
-    if "if-none-match" in request.headers and not (creating and match is not None and "if-match" not in request.headers):
+    if "if-none-match" in given and not (creating and match is not None and "if-match" not in given):
         raise Problem(400, "malformed-header", "If-None-Match is for PUT alone, as *, and without If-Match: it creates, and only creates.")
-    if creating and match is None and "if-match" in request.headers:
+    if creating and match is None and "if-match" in given:
         raise Problem(400, "malformed-header", "If-Match has no meaning where the resource does not exist yet.")
 
 

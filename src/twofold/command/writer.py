@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -37,7 +36,13 @@ class Writer:
 
     def submit(self, command: Command, weight: int = 1) -> Future[Reply]:
         """The answer, in time; a Problem if it is refused. `weight` is about the command's size in bytes."""
-        return self._batcher.submit(replace(command, deadline=time.monotonic() + LONGEST_WAIT), weight)
+        command.deadline = time.monotonic() + LONGEST_WAIT
+        return self._batcher.submit(command, weight)
+
+    async def ask(self, command: Command, weight: int = 1) -> Reply:
+        """`submit`, for a coroutine; see `Batcher.ask`."""
+        command.deadline = time.monotonic() + LONGEST_WAIT
+        return await self._batcher.ask(command, weight)
 
     def stop(self) -> None:
         self._batcher.stop()

@@ -6,6 +6,7 @@ alias names at that moment, through an alias of its own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -18,12 +19,14 @@ from twofold.index import elastic_bulk
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
 from twofold.index.elastic_query import search_body
-from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape, sort_values
+from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
 from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search, Verdict
 from twofold.resource import Declaration
 
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
-BULK = "?require_alias=true&timeout=5s&filter_path=items.index._id,items.index.status,items.index.error"
+BULK = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
+# For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
+GENERATION_SECONDS = 1.0
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
 
 
@@ -41,6 +44,7 @@ class ElasticIndex:
     ) -> None:
         self._client = Client(hosts, engine, user, password)
         self._refresh_interval = refresh_interval
+        self._generations: dict[str, tuple[str, float]] = {}
 
     def migrate(self, resource: Declaration) -> list[str]:
         steps, generation, fields = self._plan(resource)
@@ -56,11 +60,14 @@ class ElasticIndex:
     def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
         if not operations:
             return []
-        generation = self._generation(resource)
-        if generation is None:
-            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+        generation, asked_at = self._generations.pop(resource.index, ("", 0.0))
+        if time.monotonic() - asked_at > GENERATION_SECONDS:
+            generation, asked_at = self._live(resource), time.monotonic()
         batches = elastic_bulk.requests(operations)
-        return [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
+        outcomes = [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
+        if not any(outcome.verdict is Verdict.UNAVAILABLE for outcome in outcomes):  # else ask again: it may have been replaced
+            self._generations[resource.index] = generation, asked_at
+        return outcomes
 
     def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         wanted = [key for key in ids if key]  # an empty id is an error to the engine
@@ -151,6 +158,12 @@ class ElasticIndex:
         if self._plan(resource)[2] is None:  # else another process has just made both
             raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
 
+    def _live(self, resource: Declaration) -> str:
+        generation = self._generation(resource)
+        if generation is None:
+            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+        return generation
+
     def _generation(self, resource: Declaration) -> str | None:
         status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
         if status == HTTPStatus.NOT_FOUND:
@@ -181,9 +194,10 @@ class ElasticIndex:
 
     def _page(self, search: Search, response: Answer) -> Page:
         found = self._whole(response)["hits"]
-        hits = [Hit(hit["_source"], sort_values(search, hit["_source"], hit["_score"])) for hit in found["hits"]]
+        hits = [Hit(hit["_source"], hit["_score"]) for hit in found["hits"]]
         total = found["total"]["value"]
-        return Page(hits, min(total, TOTAL_CAP), found["total"]["relation"] == "eq" and total <= TOTAL_CAP)
+        exact = found["total"]["relation"] == "eq" and total <= TOTAL_CAP
+        return Page(hits, last_values(search, hits), min(total, TOTAL_CAP), exact)
 
     def _whole(self, response: Answer) -> Answer:
         """The response, if it is the whole answer of every shard."""

@@ -13,6 +13,7 @@ from twofold.index.elastic_client import PLAIN, Answer, reason_of, succeeded
 from twofold.index.port import Operation, Outcome, Verdict
 
 REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bodies that are much larger
+_LINES = b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n%b\n'
 _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
 _NOT_JSON = "not_x_content_exception"  # Elasticsearch says 500 to it
 _ARGUMENT = "illegal_argument_exception"  # where it names no field, it is about the index, and so about every document
@@ -37,15 +38,17 @@ def requests(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
 def lines(operations: Sequence[Operation]) -> bytes:
     parts = []
     for operation in operations:
-        action = {"_id": operation.id, "version": operation.version, "version_type": "external"}
-        parts.append(orjson.dumps({"index": action}))
-        parts.append(operation.document.replace(b"\n", b" "))  # in JSON a raw line end can only be white space
-    return b"\n".join([*parts, b""])
+        document = operation.document.replace(b"\n", b" ")  # in JSON a raw line end can only be white space
+        parts.append(_LINES % (orjson.dumps(operation.id), operation.version, document))
+    return b"".join(parts)
 
 
 def outcomes(operations: Sequence[Operation], answer: Answer, fields: Collection[str]) -> list[Outcome] | None:
     """One per operation, or None where the answer's items are not those of the request."""
-    items = [item.get("index", {}) for item in answer.get("items", [])]
+    items = answer.get("items", [])
+    if answer.get("errors") is False and len(items) == len(operations):  # all is well, whichever is whose
+        return [_OK] * len(items)
+    items = [item.get("index", {}) for item in items]
     if [item.get("_id") for item in items] != [operation.id for operation in operations]:
         return None
     return [judge(item, fields) for item in items]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 
 from twofold.errors import Outdated, Rejected
 from twofold.fields import INT64, Field, Kind
-from twofold.index.port import Search, Sort
+from twofold.index.port import Hit, Search, Sort
 from twofold.resource import Declaration
 
 SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
@@ -92,8 +92,11 @@ def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]
     return list(zip(sorts, kinds, values, strict=True))
 
 
-def sort_values(search: Search, document: Mapping[str, Any], score: float | None) -> tuple[Any, ...]:
-    """What a hit was sorted by, as its document holds it; so it is the same on every engine and survives JSON."""
+def last_values(search: Search, hits: Sequence[Hit]) -> tuple[Any, ...] | None:
+    """What the last hit was sorted by, as its document holds it; so it is the same on every engine and survives JSON."""
+    if not hits:
+        return None
+    document, score = hits[-1]
     return tuple(score if sort.field == SCORE else document.get(sort.field) for sort in full_sort(search))
 
 

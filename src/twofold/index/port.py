@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twofold.resource import Declaration
 
@@ -65,19 +65,21 @@ class Search:
     after: tuple[Any, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A live document and the values it was sorted by."""
+class Hit(NamedTuple):
+    """A live document, and how well `q` fits it; None where the search is not sorted by that."""
 
     document: dict[str, Any]
-    sort: tuple[Any, ...]
+    score: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`total` counts all matches, up to TOTAL_CAP; `exact` is false where there are more."""
+    """`last` holds the values that the last hit was sorted by: the next page's `after`. `total` counts all matches, up to TOTAL_CAP;
+    `exact` is false where there are more.
+    """
 
     hits: list[Hit] = field(default_factory=list)
+    last: tuple[Any, ...] | None = None
     total: int = 0
     exact: bool = True
 

@@ -13,7 +13,7 @@ import orjson
 
 from twofold.errors import Contended, Outdated, Unavailable
 from twofold.index import sqlite_query, sqlite_schema
-from twofold.index.mapping import first_generation, sort_values, texts
+from twofold.index.mapping import first_generation, last_values, texts
 from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search
 from twofold.index.sqlite_schema import tables
 from twofold.index.sqlite_write import Writer
@@ -96,16 +96,12 @@ def _search(connection: sqlite3.Connection, resource: Declaration, search: Searc
     if sqlite_query.asks_for_words(search) and not texts(resource):
         return Page()
     rows = connection.execute(*sqlite_query.page(resource, search)).fetchall()
-    hits = [_hit(search, *row) for row in rows]
+    hits = [Hit(orjson.loads(content), score) for content, score in rows]
+    last = last_values(search, hits)
     if search.after is None and len(hits) < search.limit:
-        return Page(hits, len(hits))
+        return Page(hits, last, len(hits))
     found = connection.execute(*sqlite_query.count(resource, search)).fetchone()[0]
-    return Page(hits, min(found, TOTAL_CAP), found <= TOTAL_CAP)
-
-
-def _hit(search: Search, content: bytes, score: float) -> Hit:
-    document = orjson.loads(content)
-    return Hit(document, sort_values(search, document, score))
+    return Page(hits, last, min(found, TOTAL_CAP), found <= TOTAL_CAP)
 
 
 @contextmanager

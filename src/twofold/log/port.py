@@ -39,7 +39,7 @@ class Subscription(Protocol):
     """One member of a group. Used by one thread, but for `close`."""
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
-        """Up to `limit` messages, in order per partition; waits up to `timeout` seconds for the first.
+        """Up to `limit` messages, in order per partition, and no more than some 8 MiB; waits up to `timeout` seconds for the first.
 
         A new group starts at the log's beginning. `limit=0` keeps the membership alive and returns nothing.
         Raises NeedsRebuild where the log no longer holds the group's next message.

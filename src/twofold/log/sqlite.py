@@ -22,6 +22,7 @@ from twofold.log.port import Message, Position
 from twofold.runtime.embedded import Embedded
 
 LARGEST = 1_000_000  # bytes of key, value and headers: Kafka's limit, so that what works here works there
+POLL_BYTES = 2 << 20  # of one partition
 RETENTION_SECONDS = 7 * 24 * 3600
 TRIM_EVERY = 1000  # messages published between two looks for old ones
 
@@ -250,7 +251,12 @@ class _Member:
             self._next = {partition: committed.get(partition, 0) for partition in own}
 
     def _fetch(self, db: sqlite3.Connection, partition: int, offset: int, limit: int) -> list[Message]:
-        rows = db.execute(_READ, (self._topic, partition, offset, limit)).fetchall()
+        rows, size = [], 0
+        for row in db.execute(_READ, (self._topic, partition, offset, limit)):
+            rows.append(row)
+            size += len(row[3] or b"")
+            if size >= POLL_BYTES:
+                break
         if not rows or rows[0][0] != offset:
             raise NeedsRebuild(
                 f"Topic {self._topic}, partition {partition}: message {offset}, which group {self._group} needs next, is no longer there. "

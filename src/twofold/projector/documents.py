@@ -29,16 +29,16 @@ def operation(resource: Declaration, record: Record) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    fields = resource.public
-    for name in value.keys() - {field.name for field in fields} - set(SYSTEM):
-        raise Undeclared(f"the field {name[:64]!r} is not declared")
-    for field in fields:
+    if value.keys() != resource.members:
+        for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
+            raise Undeclared(f"the field {name[:64]!r} is not declared")
+    for field in resource.public:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")
-    if record.value and len(value) == len(fields) + len(SYSTEM) and not any(field.kind == "decimal" for field in fields):
+    if record.value and value.keys() == resource.members:
         return record.value
     system = {name: value[name] for name in SYSTEM}
-    return orjson.dumps({**system, **{field.name: field.scale(value.get(field.name, _default(field, value))) for field in fields}})
+    return orjson.dumps({**system, **{field.name: field.scale(value.get(field.name, _default(field, value))) for field in resource.public}})
 
 
 def _value(record: Record) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -21,9 +18,8 @@ from twofold.query.openapi import describe
 from twofold.query.reader import Reader
 from twofold.record import UUID
 from twofold.resource import App, Declaration
-from twofold.runtime.web import Health, answer, service
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, service
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 CACHE = {"Cache-Control": "private, no-cache"}
 T = TypeVar("T")
 
@@ -35,14 +31,14 @@ class QueryService:
         self._reader = Reader(index)
         routes: list[BaseRoute] = []
         for resource in app:
-            routes.append(Route(f"/{resource.name}", self._search(resource), methods=["GET"]))
-            routes.append(Route(f"/{resource.name}/{{id}}", self._get(resource), methods=["GET"]))
-        self.http: Starlette = service("twofold query service", routes, lambda: describe(app), health, needs="read store")
+            routes.append(Route(f"/{resource.name}", Endpoint(self._search(resource)), methods=["GET"]))
+            routes.append(Route(f"/{resource.name}/{{id}}", Endpoint(self._get(resource)), methods=["GET"]))
+        self.http: Web = service("twofold query service", routes, lambda: describe(app), health, needs="read store")
 
     def close(self) -> None:
         self._reader.stop()
 
-    def _get(self, resource: Declaration) -> Endpoint:
+    def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:
             id_: str = request.path_params["id"]
             document = await _read(self._reader.get(resource, id_)) if UUID.fullmatch(id_) else None
@@ -55,7 +51,7 @@ class QueryService:
 
         return get
 
-    def _search(self, resource: Declaration) -> Endpoint:
+    def _search(self, resource: Declaration) -> Respond:
         async def search(request: Request) -> Response:
             parameters = request.query_params.multi_items()
             asked = language.parse(resource, parameters)
@@ -75,14 +71,16 @@ class QueryService:
 
 def representation(resource: Declaration, document: Mapping[str, Any]) -> dict[str, Any]:
     """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
+    if document.keys() == resource.members:
+        return dict(document)
     own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.public}
     times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
     return {"id": document["id"], "version": document["version"], **own, **times}
 
 
-async def _read(future: Future[T]) -> T:
+async def _read(asked: Awaitable[T]) -> T:
     try:
-        return await asyncio.wrap_future(future)
+        return await asked
     except Rejected:
         raise Problem(
             400, "invalid-parameter", "The read store does not take this query. A cursor should be one that this service gave."
@@ -97,7 +95,7 @@ def _matches(given: str, tag: str) -> bool:
 
 
 def _next(asked: Search, page: Page) -> str | None:
-    return language.cursor(asked, page.hits[-1].sort) if len(page.hits) == asked.limit else None
+    return language.cursor(asked, page.last) if page.last and len(page.hits) == asked.limit else None
 
 
 def _url(resource: Declaration, parameters: list[tuple[str, str]], cursor: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from twofold.errors import Rejected
@@ -24,12 +23,12 @@ class Reader:
         self._gets: Batcher[tuple[Declaration, str], Document | None] = Batcher("get", self._get, max_items=256, lanes=LANES)
         self._searches: Batcher[tuple[Declaration, Search], Page] = Batcher("search", self._search, max_items=32, lanes=LANES)
 
-    def get(self, resource: Declaration, id_: str) -> Future[Document | None]:
+    async def get(self, resource: Declaration, id_: str) -> Document | None:
         """The live document, None where there is none."""
-        return self._gets.submit((resource, id_))
+        return await self._gets.ask((resource, id_))
 
-    def search(self, resource: Declaration, search: Search) -> Future[Page]:
-        return self._searches.submit((resource, search))
+    async def search(self, resource: Declaration, search: Search) -> Page:
+        return await self._searches.ask((resource, search))
 
     def stop(self) -> None:
         self._gets.stop()

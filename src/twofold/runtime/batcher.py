@@ -5,13 +5,15 @@ A lone item is never made to wait: a batch starts as soon as a lane is free. The
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
 
 from twofold.errors import Unavailable
 
@@ -24,22 +26,28 @@ class Later:
 
 
 LATER: Final = Later()
+MAX_WAITING_WEIGHT = 16 << 20
 _PAUSE = 0.005  # seconds between batches that got nothing done
 
 
-@dataclass(slots=True)
+class Begun(Exception):
+    """Whoever waited for an item gave up after it was begun: what becomes of it is not known."""
+
+
+@dataclass(slots=True, eq=False)
 class _Entry(Generic[T, R]):
     item: T
     weight: int
-    future: Future[R] = field(default_factory=Future)
+    future: Future[R] | asyncio.Future[R]
     begun: bool = False
+    withdrawn: bool = False
 
 
 class Batcher(Generic[T, R]):
     """Runs `run(items)` on `lanes` threads, with at most `max_items` items and about `max_weight` of weight at a time.
 
     `run` answers with one result per item: a value, an exception to raise in the caller, or LATER.
-    At most `max_waiting` items wait; then `submit` raises Unavailable.
+    At most `max_waiting` items of about `MAX_WAITING_WEIGHT` wait; beyond that Unavailable is raised.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Batcher(Generic[T, R]):
         self._run = run
         self._max_items, self._max_weight, self._max_waiting = max_items, max_weight, max_waiting
         self._waiting: deque[_Entry[T, R]] = deque()
+        self._waiting_weight = 0
         self._ready = threading.Condition()
         self._stopping = False
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{lane}", daemon=True) for lane in range(lanes)]
@@ -62,14 +71,27 @@ class Batcher(Generic[T, R]):
             thread.start()
 
     def submit(self, item: T, weight: int = 1) -> Future[R]:
-        """The item's result, in time. Raises Unavailable when too many wait or the batcher is stopped."""
-        entry: _Entry[T, R] = _Entry(item, weight)
-        with self._ready:
-            if self._stopping or len(self._waiting) >= self._max_waiting:
-                raise Unavailable("Stopping." if self._stopping else "Too many requests are waiting.")
-            self._waiting.append(entry)
-            self._ready.notify()
-        return entry.future
+        """The item's result, in time, for a thread. Raises Unavailable when too many wait or the batcher is stopped."""
+        future: Future[R] = Future()
+        future.set_running_or_notify_cancel()  # what is submitted is not taken back
+        self._enter(_Entry(item, weight, future))
+        return future
+
+    async def ask(self, item: T, weight: int = 1) -> R:
+        """The item's result, for a coroutine. Raises Unavailable as `submit` does.
+
+        One that is cancelled takes its item back; where that was begun already, Begun is raised instead of CancelledError.
+        """
+        entry: _Entry[T, R] = _Entry(item, weight, asyncio.get_running_loop().create_future())
+        self._enter(entry)
+        try:
+            return await cast("asyncio.Future[R]", entry.future)
+        except asyncio.CancelledError:
+            with self._ready:
+                entry.withdrawn = True
+            if entry.begun:
+                raise Begun from None
+            raise
 
     def stop(self) -> None:
         """Takes nothing more, finishes what waits. May be called twice."""
@@ -78,6 +100,15 @@ class Batcher(Generic[T, R]):
             self._ready.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _enter(self, entry: _Entry[T, R]) -> None:
+        with self._ready:
+            full = len(self._waiting) >= self._max_waiting or self._waiting_weight > MAX_WAITING_WEIGHT
+            if self._stopping or full:
+                raise Unavailable("Stopping." if self._stopping else "Too many requests are waiting.")
+            self._waiting.append(entry)
+            self._waiting_weight += entry.weight
+            self._ready.notify()
 
     def _work(self) -> None:
         while (entries := self._next()) or not self._stopping or self._waiting:
@@ -92,7 +123,8 @@ class Batcher(Generic[T, R]):
             weight = 0
             while self._waiting and len(taken) < self._max_items and (not taken or weight + self._waiting[0].weight <= self._max_weight):
                 entry = self._waiting.popleft()
-                if entry.begun or entry.future.set_running_or_notify_cancel():  # what was cancelled meanwhile is not begun
+                self._waiting_weight -= entry.weight
+                if entry.begun or not entry.withdrawn:
                     entry.begun = True
                     taken.append(entry)
                     weight += entry.weight
@@ -112,12 +144,30 @@ class Batcher(Generic[T, R]):
         if later:
             with self._ready:
                 self._waiting.extend(later)  # behind the others: what cannot go on must not hold up what can
+                self._waiting_weight += sum(entry.weight for entry in later)
+        loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], Any]]] = {}
         for entry, result in zip(entries, results, strict=True):
             if result is LATER:
                 continue
-            if isinstance(result, BaseException):
-                entry.future.set_exception(result)
+            if isinstance(entry.future, asyncio.Future):
+                loops.setdefault(entry.future.get_loop(), []).append((entry.future, result))
             else:
-                entry.future.set_result(result)
+                _settle(entry.future, result)
+        for loop, answers in loops.items():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle_all, answers)  # one for all: each wakes the loop's thread
         if len(later) == len(entries):
             time.sleep(_PAUSE)
+
+
+def _settle_all(answers: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in answers:
+        if not future.done():  # cancelled meanwhile
+            _settle(future, result)
+
+
+def _settle(future: Future[Any] | asyncio.Future[Any], result: Any) -> None:
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

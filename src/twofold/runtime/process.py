@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -13,12 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -39,13 +39,14 @@ class Process:
     """What one process runs. `drains` finish what was taken, under their name; `closes` are called when nothing runs any more."""
 
     services: list[Service] = field(default_factory=list)
-    servers: list[tuple[Starlette, socket.socket]] = field(default_factory=list)
+    servers: list[tuple[ASGIApp, socket.socket]] = field(default_factory=list)
     drains: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     closes: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Runs until SIGINT or SIGTERM, or until a service fails. Returns the exit code."""
         sys.setswitchinterval(0.0005)  # a busy thread would make every round trip of another 5 ms long
+        _calm_garbage_collection()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._run(ready))
@@ -107,9 +108,11 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                proxy_headers=False,
                 timeout_graceful_shutdown=HTTP_SECONDS,
                 timeout_keep_alive=30,
                 http=_LimitedProtocol,
+                ws="none",
                 backlog=BACKLOG,
             )
         )
@@ -123,6 +126,13 @@ class _LimitedProtocol(HttpToolsProtocol):
     """HTTP/1.1 with a bound on the head of a request; beyond it the answer is 400 and the connection is closed."""
 
     _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _OneWrite(transport)))
+
+    def on_response_complete(self) -> None:
+        cast(_OneWrite, self.transport).flush()
+        super().on_response_complete()
 
     def on_message_begin(self) -> None:
         self._head = 0
@@ -140,6 +150,32 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
 
+class _OneWrite:
+    """A transport that sends the head of an answer together with what follows: each write is a system call, and wakes the client."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self._head += data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 def bind(host: str, port: int, variable: str) -> socket.socket:
     """A listening socket. Raises SettingsError where the address is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -153,6 +189,13 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
     if host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
+
+
+def _calm_garbage_collection() -> None:
+    """A full collection looks at everything that is imported, for some 60 ms. What is there by now stays: it need not be looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _is_local(bound: socket.socket) -> bool:

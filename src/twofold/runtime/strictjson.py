@@ -31,7 +31,7 @@ def loads(body: bytes) -> Any:
         raise NotJson("The body is not UTF-8.") from None
     _check_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_int=_integer, parse_float=_float)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotJson(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     if "\\u" in text or "\\U" in text:
@@ -86,3 +86,6 @@ def _check_surrogates(value: Any) -> None:
     if isinstance(value, list):
         for item in value:
             _check_surrogates(item)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_int=_integer, parse_float=_float)

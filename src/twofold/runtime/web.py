@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from http import HTTPStatus
 from pathlib import Path
@@ -15,12 +15,10 @@ from typing import Any
 import orjson
 import structlog
 import uuid_utils
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,8 +31,10 @@ log: Any = structlog.get_logger()
 MAX_BODY = 64 * 1024
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+Respond = Callable[[Request], Awaitable[Response]]
 Health = Mapping[str, Callable[[], str | None]]
 LOOK_SECONDS = 0.5  # a probe waits no longer for an engine's word
+_LOCAL = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -64,14 +64,17 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
 
 async def read_body(request: Request) -> bytes:
     """The body, read no further than its limit."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MAX_BODY:
             detail = f"The body should have at most {MAX_BODY // 1024} KiB."
             raise Problem(413, "too-large", detail, headers={"Connection": "close"})
-        parts.append(part)
-    return b"".join(parts)
+    return bytes(body)
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Response:
@@ -97,7 +100,7 @@ def problem(request: Request, error: Problem) -> Response:
     return Response(orjson.dumps(body), error.status, {**SECURITY, "Content-Type": "application/problem+json", **error.headers})
 
 
-def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Starlette:
+def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Web:
     """An HTTP service: its own routes, health, documentation; every error as problem+json.
 
     `health` looks at each engine: None for good, else what is wrong. The service is ready when the engine `needs` is good.
@@ -113,30 +116,49 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
         Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=SECURITY)),
         Mount("/docs/static", StaticFiles(directory=_swagger())),
     ]
-    handlers: dict[Any, Any] = {
-        Problem: problem,
-        HTTPException: _http_problem,
-        ClientDisconnect: lambda request, _: problem(request, Problem(400, "malformed-json", "The body ended before its end.")),
-        Unavailable: lambda request, _: problem(request, _overloaded()),
-    }
-    app = Starlette(routes=[*routes, *shared], exception_handlers=handlers, middleware=[Middleware(_Guard)])
-    app.router.redirect_slashes = False
-    return app
+    return Web([*routes, *shared])
 
 
-class _Guard:
-    """Answers what nobody else caught. Nothing is raised on to the server, which would log the error's own words."""
+class Endpoint:
+    """An endpoint without what Starlette puts around a plain function: `Web` answers what it raises."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+class Web:
+    """Routes, and an answer to whatever they raise. Nothing is raised on to the server, which would log the error's own words.
+
+    In place of Starlette's application, whose layers cost more than a command does.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self.router = Router(routes, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self  # so that the router raises what it does not find
         try:
-            await self._app(scope, receive, send)
+            await self.router(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             request = Request(scope, receive)
-            log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
-            await problem(request, Problem(500, "internal-error", "The service failed to answer."))(scope, receive, send)
+            await problem(request, _problem_of(request, error))(scope, receive, send)
+
+
+def _problem_of(request: Request, error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _http_problem(error)
+    if isinstance(error, ClientDisconnect):
+        return Problem(400, "malformed-json", "The body ended before its end.")
+    if isinstance(error, Unavailable):
+        return Problem(503, "overloaded", "Too many requests are waiting. Try again in a moment.", headers={"Retry-After": "1"})
+    log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
+    return Problem(500, "internal-error", "The service failed to answer.")
 
 
 class LocalHosts:
@@ -146,13 +168,12 @@ class LocalHosts:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        host = re.sub(r":\d+$", "", request.headers.get("host", "localhost"))
-        if host in ("127.0.0.1", "localhost", "[::1]"):
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"localhost")
+        if _LOCAL.fullmatch(host):
             await self._app(scope, receive, send)
         else:
             detail = "This service is bound to this machine and answers to 127.0.0.1 and localhost only."
-            await problem(request, Problem(421, "misdirected", detail))(scope, receive, send)
+            await problem(Request(scope, receive), Problem(421, "misdirected", detail))(scope, receive, send)
 
 
 class _Looks:
@@ -196,14 +217,10 @@ async def _explain(request: Request) -> Response:
     return answer(200, orjson.dumps({"code": code, "meaning": PROBLEMS[code]}))
 
 
-def _http_problem(request: Request, error: HTTPException) -> Response:
+def _http_problem(error: HTTPException) -> Problem:
     codes = {404: ("not-found", "There is nothing at this address."), 405: ("method-not-allowed", "This address does not take the method.")}
     code, detail = codes.get(error.status_code, ("malformed-header", "The request cannot be understood."))
-    return problem(request, Problem(error.status_code, code, detail, headers=dict(error.headers or {})))
-
-
-def _overloaded() -> Problem:
-    return Problem(503, "overloaded", "Too many requests are waiting. Try again in a moment.", headers={"Retry-After": "1"})
+    return Problem(error.status_code, code, detail, headers=dict(error.headers or {}))
 
 
 def _swagger() -> Path:

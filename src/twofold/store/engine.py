@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from twofold.runtime import embedded
 
 MAX_STATEMENT = 1 << 20  # bytes, well below every max_allowed_packet
 DELETE_KEYS = 1000  # in one statement
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": 2}
 
 # MySQL error numbers, from the manual's "Server Error Message Reference" and "Client Error Message Reference".
@@ -126,24 +129,57 @@ class Database:
         """What the engine's message ends with where a unique column's value is taken. It may have the value itself further ahead."""
         return f".{table}_{column}'" if self.mysql else f"{table}.{column}"
 
-    def update_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def insert_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Inserts rows of `columns`, in order, in statements of many rows. Never an upsert: that could write over somebody else's row."""
+        names, bound = self._bound(table, columns, rows)
+        head = f"INSERT INTO {self._quoted(table.name)} ({', '.join(names)}) VALUES "  # noqa: S608 - names come from the declaration
+        if not self.mysql:
+            connection.exec_driver_sql(f"{head}({', '.join('?' * len(names))})", bound)
+            return
+        place = f"({', '.join(['%s'] * len(names))})"
+        for part in _parts(bound):
+            connection.exec_driver_sql(head + ", ".join([place] * len(part)), tuple(chain.from_iterable(part)))
+
+    def update_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Sets `columns` of rows that exist, by id (the first column), in statements of many rows."""
-        types = [table.c[column].type.dialect_impl(self.dialect).bind_processor(self.dialect) for column in columns]
-        bound = [tuple(process(value) if process else value for process, value in zip(types, row, strict=True)) for row in rows]
-        quote = self.dialect.identifier_preparer.quote
-        names = [quote(column) for column in columns]
+        names, bound = self._bound(table, columns, rows)
+        target = self._quoted(table.name)
         if not self.mysql:
             sets = ", ".join(f"{name} = ?" for name in names[1:])
-            statement = f"UPDATE {quote(table.name)} SET {sets} WHERE {names[0]} = ?"  # noqa: S608 - names come from the declaration
+            statement = f"UPDATE {target} SET {sets} WHERE {names[0]} = ?"  # noqa: S608 - names come from the declaration
             connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in bound])
             return
         sets = ", ".join(f"t.{name} = v.{name}" for name in names[1:])
+        place = f"ROW({', '.join(['%s'] * len(names))})"
         for part in _parts(bound):
-            values = ", ".join(["ROW(" + ", ".join(["%s"] * len(columns)) + ")"] * len(part))
-            new = f"(VALUES {values}) AS v ({', '.join(names)})"
+            new = f"(VALUES {', '.join([place] * len(part))}) AS v ({', '.join(names)})"
             # in this order, since a scan of a table that is taken for small would wait for rows that others have locked
-            statement = f"UPDATE {new} STRAIGHT_JOIN {quote(table.name)} AS t FORCE INDEX (PRIMARY) ON t.id = v.id SET {sets}"  # noqa: S608
-            connection.exec_driver_sql(statement, tuple(value for row in part for value in row))
+            statement = f"UPDATE {new} STRAIGHT_JOIN {target} AS t FORCE INDEX (PRIMARY) ON t.id = v.id SET {sets}"  # noqa: S608
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+
+    def find_many(self, connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[Any]) -> list[Any]:
+        """`columns` of the rows whose first column is one of the keys."""
+        names = [self._quoted(column) for column in columns]
+        places = ", ".join(["%s" if self.mysql else "?"] * len(keys))
+        statement = f"SELECT {', '.join(names)} FROM {self._quoted(table.name)} WHERE {names[0]} IN ({places})"  # noqa: S608
+        return list(connection.exec_driver_sql(statement, tuple(keys))) if keys else []
+
+    def _bound(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names as SQL has them, and rows as the driver takes them."""
+        bound = [list(row) for row in rows]
+        for place, column in enumerate(columns):
+            if process := self._processor(table, column):
+                for row in bound:
+                    row[place] = process(row[place])
+        return [self._quoted(column) for column in columns], [tuple(row) for row in bound]
+
+    @cache  # noqa: B019 - a database lives as long as its process, and has as many columns as the app
+    def _processor(self, table: Table, column: str) -> Any:
+        return table.c[column].type.dialect_impl(self.dialect).bind_processor(self.dialect)
+
+    @cache  # noqa: B019
+    def _quoted(self, name: str) -> str:
+        return str(self.dialect.identifier_preparer.quote(name))
 
     def delete_many(self, connection: Connection, table: Table, keys: Sequence[Any]) -> None:
         """Deletes rows by key, and looks at no others. With the hint, because the optimizer scans a table that it takes for small
@@ -167,12 +203,12 @@ class Database:
         return engine
 
 
-def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
     """Cuts rows so that a statement stays near MAX_STATEMENT."""
     part: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
-        weight = sum(_weight(value) for value in row)
+        weight = 4 * sum([len(value) for value in row if type(value) is str or type(value) is bytes])  # bytes in UTF-8, at most
         if part and size + weight > MAX_STATEMENT:
             yield part
             part, size = [], 0
@@ -182,25 +218,20 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
         yield part
 
 
-def _weight(value: Any) -> int:
-    """About a value's bytes in a statement."""
-    if isinstance(value, str):
-        return len(value) if value.isascii() else 4 * len(value)
-    return len(value) if isinstance(value, bytes) else 8
-
-
 def _mysql(url: URL, read_timeout: int = 15) -> Engine:
     try:
         import pymysql  # noqa: F401, PLC0415 - an extra: absent from the embedded default
     except ImportError:
         raise SettingsError("MySQL needs more packages: pip install 'twofold[mysql]'") from None
     times = {"connect_timeout": 5, "read_timeout": read_timeout, "write_timeout": 15}
+    local = {"ssl_disabled": True} if url.host in LOOPBACK else {}  # else TLS where the server has it
     return create_engine(
         url.set(drivername="mysql+pymysql"),
         isolation_level="READ COMMITTED",
         pool_recycle=30,  # below wait_timeout
+        pool_reset_on_return=None,  # closing rolls back what is open all the same; after a commit, that is a wasted round trip
         hide_parameters=True,
-        connect_args={**times, "charset": "utf8mb4", "init_command": _SESSION},
+        connect_args={**times, **local, "charset": "utf8mb4", "init_command": _SESSION},
         **_POOL,
     )
 

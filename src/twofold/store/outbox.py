@@ -27,6 +27,9 @@ SCAN_SECONDS = 10.0
 LONGEST_UNIT = 60.0  # seconds; MySQL ends idle sessions at wait_timeout, and a unit's own statements are far shorter
 COUNT_CAP = 100_000
 PURGE_ROWS = 1000
+BATCH_BYTES = 8 << 20
+MOST = 1 << 16  # rows, more than any relay asks for
+PART = 64  # rows that are fetched before their size is looked at
 
 
 class SqlOutbox:
@@ -39,6 +42,7 @@ class SqlOutbox:
         self._lease = "relay-" + hashlib.sha256(",".join(self._resources).encode()).hexdigest()[:16]
         self._floor = 0
         self._highest = 0
+        self._limit = MOST
         self._scans: deque[tuple[float, int]] = deque()
 
     def lead(self, holder: str, seconds: float) -> bool:
@@ -65,17 +69,26 @@ class SqlOutbox:
     def pending(self, limit: int) -> list[tuple[int, str, Record]]:
         scan = not self._scans or time.monotonic() - self._scans[-1][0] > SCAN_SECONDS
         with self._database.read() as connection:
-            rows = self._rows(connection, 0 if scan else self._floor, limit)
+            rows = self._rows(connection, 0 if scan else self._floor, min(limit, self._limit))
         if scan:
             self._note(rows[0][0] if rows else self._highest + 1)
         if rows:
             self._highest = max(self._highest, rows[-1][0])
         return [(row.id, row.resource, _record(row)) for row in rows]
 
-    def _rows(self, connection: Connection, floor: int, limit: int) -> Sequence[Row[Any]]:
+    def _rows(self, connection: Connection, floor: int, limit: int) -> list[Row[Any]]:
+        """About BATCH_BYTES at the most. What the cursor is not asked for is dropped unread; so is less asked for the next time."""
         outbox = self._tables.outbox
         query = select(outbox).where(outbox.c.id >= floor, outbox.c.resource.in_(self._resources)).order_by(outbox.c.id).limit(limit)
-        return connection.execute(query.with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")).all()
+        streaming = connection.execution_options(stream_results=True, max_row_buffer=PART)
+        rows: list[Row[Any]] = []
+        size = 0
+        with streaming.execute(query.with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")) as found:
+            while size < BATCH_BYTES and (part := found.fetchmany(PART)):
+                rows += part
+                size += sum([len(row.value or "") for row in part])
+        self._limit = max(PART, len(rows)) if size >= BATCH_BYTES else min(2 * self._limit, MOST)
+        return rows
 
     def _note(self, smallest: int) -> None:
         now = time.monotonic()

@@ -138,6 +138,7 @@ class Outbox(Protocol):
     def pending(self, limit: int) -> list[tuple[int, str, Record]]:
         """(row id, resource, record) of committed rows that were not removed, in order per key. A row that commits late, with a
         lower id than rows already removed, is among them. Rows of resources that the app does not declare stay where they are.
+        Fewer than `limit` where values are large: it ends behind the first that make up 8 MiB, and a few dozen rows more.
         """
 
     def remove(self, ids: Sequence[int]) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import orjson
 import uuid_utils
-from sqlalchemy import Connection, bindparam, func, insert, literal, null, select, union_all
+from sqlalchemy import Connection, Table, func, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
 from twofold.errors import Contended, Taken, Unavailable
-from twofold.fields import timestamp
+from twofold.fields import Field, timestamp
 from twofold.record import Record
 from twofold.resource import App, Declaration
 from twofold.store.engine import Database
@@ -26,6 +26,8 @@ from twofold.store.port import Doubt, Loaded, Receipt, Reply, Row, Writes
 from twofold.store.tables import Tables
 
 SETTLE_SECONDS = 10.0
+_OUTBOX = ("resource", "key", "version", "type", "event_id", "time", "value", "args", "traceparent")
+_RECEIPT = ("key", "fingerprint", "status", "headers", "body", "created_at")
 
 
 class SqlUnit:
@@ -59,7 +61,7 @@ class SqlUnit:
         return {id_ for id_, gone in found if not gone}, {id_ for id_, gone in found if gone}
 
     def taken(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
-        return _taken(self._connection, self._tables, resource, name, keys)
+        return _taken(self._database, self._connection, self._tables.resources[resource.name], resource.field(name), keys)
 
     def receipts(self, keys: Sequence[str]) -> dict[str, Receipt]:
         return _receipts(self._connection, self._tables, keys)
@@ -70,12 +72,13 @@ class SqlUnit:
         with self._unique(resource):
             if writes.deletes:
                 self._database.delete_many(self._connection, table, [id_ for id_, _, _ in writes.deletes])
-                graves = [{"resource": resource.name, "id": i, "version": v, "deleted_at": t} for i, v, t in writes.deletes]
-                self._connection.execute(insert(self._tables.tombstone), graves)
+                graves = [(resource.name, *grave) for grave in writes.deletes]
+                self._database.insert_many(self._connection, self._tables.tombstone, ("resource", "id", "version", "deleted_at"), graves)
             self._update(resource, writes)
             if writes.inserts:
-                rows = [{**_columns(resource, row), **_secrets(resource, writes.secrets.get(row.id, {}))} for row in writes.inserts]
-                self._connection.execute(insert(table), rows)
+                columns = [*_columns(resource), *(field.column for field in resource.secrets)]
+                rows = [[*_values(resource, row), *_secrets(resource, writes.secrets.get(row.id, {}))] for row in writes.inserts]
+                self._database.insert_many(self._connection, table, columns, rows)
                 self._refuse_deleted(resource, [row.id for row in writes.inserts if row.id in self._absent])
 
     def _refuse_deleted(self, resource: Declaration, ids: Sequence[str]) -> None:
@@ -88,20 +91,17 @@ class SqlUnit:
         table = self._tables.resources[resource.name]
         groups: dict[tuple[str, ...], list[list[Any]]] = {}
         for row in writes.updates:
-            values = _columns(resource, row) | {
-                resource.field(name).column: value for name, value in writes.secrets.get(row.id, {}).items()
-            }
-            del values["created_at"]
-            groups.setdefault(tuple(values), []).append(list(values.values()))
-        for columns, rows in groups.items():
-            self._database.update_many(self._connection, table, columns, rows)
+            secrets = {resource.field(name).column: value for name, value in writes.secrets.get(row.id, {}).items()}
+            groups.setdefault(tuple(secrets), []).append([*_values(resource, row)[:-1], *secrets.values()])
+        for secret_columns, rows in groups.items():
+            self._database.update_many(self._connection, table, [*_columns(resource)[:-1], *secret_columns], rows)
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
         self._begin()
         if rows := [_outbox(resource, record) for resource, record in records]:
-            self._connection.execute(insert(self._tables.outbox), rows)
+            self._database.insert_many(self._connection, self._tables.outbox, _OUTBOX, rows)
         if rows := [_receipt(receipt) for receipt in sorted(receipts, key=lambda receipt: receipt.key)]:
-            self._connection.execute(insert(self._tables.receipt), rows)
+            self._database.insert_many(self._connection, self._tables.receipt, _RECEIPT, rows)
 
     def commit(self) -> None:
         self._database.commit(self._connection)
@@ -109,7 +109,7 @@ class SqlUnit:
     def _begin(self) -> None:
         """The row by which `settle` knows that this unit is done."""
         if not self._begun:
-            self._connection.execute(insert(self._tables.unit), {"id": self.doubt.unit})
+            self._database.insert_many(self._connection, self._tables.unit, ("id",), [(self.doubt.unit,)])
             self._begun = True
 
     @contextmanager
@@ -168,7 +168,8 @@ class SqlStore:
 
     def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
         with self._database.read() as connection:
-            taken = {name for name, key in values.items() if _taken(connection, self._tables, resource, name, [key])}
+            table = self._tables.resources[resource.name]
+            taken = {name for name, key in values.items() if _taken(self._database, connection, table, resource.field(name), [key])}
             return taken, _receipts(connection, self._tables, receipts)
 
     def count(self, resource: Declaration) -> int:
@@ -188,28 +189,29 @@ def _row(resource: Declaration, values: Sequence[Any]) -> Row:
     return Row(values[0], values[1], dict(zip(names, values[2:-2], strict=True)), values[-2], values[-1])
 
 
-def _columns(resource: Declaration, row: Row) -> dict[str, Any]:
-    values: dict[str, Any] = {"id": row.id, "version": row.version}
+def _columns(resource: Declaration) -> list[str]:
+    """The columns of a row but for its secrets; the last, `created_at`, is never changed."""
+    fields = [name for field in resource.public for name in (field.column, *([field.key_column] if field.unique else []))]
+    return ["id", "version", *fields, "updated_at", "created_at"]
+
+
+def _values(resource: Declaration, row: Row) -> list[Any]:
+    """What these columns hold."""
+    values: list[Any] = [row.id, row.version]
     for field in resource.public:
         value = row.state[field.name]
-        values[field.column] = value
+        values.append(value)
         if field.unique:
-            values[field.key_column] = field.unique_key(value)
-    values["created_at"], values["updated_at"] = row.created_at, row.updated_at
-    return values
+            values.append(field.unique_key(value))
+    return [*values, row.updated_at, row.created_at]
 
 
-def _secrets(resource: Declaration, given: Mapping[str, str]) -> dict[str, str]:
-    return {field.column: given[field.name] for field in resource.secrets}
+def _secrets(resource: Declaration, given: Mapping[str, str]) -> list[str]:
+    return [given[field.name] for field in resource.secrets]
 
 
-def _taken(connection: Connection, tables: Tables, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
-    if not keys:
-        return {}
-    table = tables.resources[resource.name]
-    column = table.c[resource.field(name).key_column]
-    found = connection.execute(select(column, table.c.id).where(column.in_(bindparam("keys", list(keys), expanding=True))))
-    return {bytes(key): id_ for key, id_ in found}
+def _taken(database: Database, connection: Connection, table: Table, unique: Field, keys: Sequence[bytes]) -> dict[bytes, str]:
+    return {bytes(key): id_ for key, id_ in database.find_many(connection, table, (unique.key_column, "id"), keys)}
 
 
 def _receipts(connection: Connection, tables: Tables, keys: Sequence[str]) -> dict[str, Receipt]:
@@ -223,31 +225,16 @@ def _receipts(connection: Connection, tables: Tables, keys: Sequence[str]) -> di
     }
 
 
-def _receipt(receipt: Receipt) -> dict[str, Any]:
+def _receipt(receipt: Receipt) -> tuple[Any, ...]:
     reply = receipt.reply
     headers = orjson.dumps(dict(reply.headers)).decode()
-    return {
-        "key": receipt.key,
-        "fingerprint": receipt.fingerprint,
-        "status": reply.status,
-        "headers": headers,
-        "body": reply.body.decode(),
-        "created_at": timestamp(datetime.now(UTC)),
-    }
+    return receipt.key, receipt.fingerprint, reply.status, headers, reply.body.decode(), timestamp(datetime.now(UTC))
 
 
-def _outbox(resource: Declaration, record: Record) -> dict[str, Any]:
-    return {
-        "resource": resource.name,
-        "key": record.key,
-        "version": record.version,
-        "type": record.type,
-        "event_id": record.event_id,
-        "time": record.time,
-        "value": None if record.value is None else record.value.decode(),
-        "args": record.args,
-        "traceparent": record.traceparent,
-    }
+def _outbox(resource: Declaration, record: Record) -> tuple[Any, ...]:
+    value = None if record.value is None else record.value.decode()
+    names = resource.name, record.key, record.version, record.type, record.event_id
+    return *names, record.time, value, record.args, record.traceparent
 
 
 def _sqlite_findings(connection: Connection) -> list[tuple[bool, str]]:
