@@ -18,8 +18,9 @@ from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import judged
 from twofold import telemetry
 from twofold.bench import table, wrk
+from twofold.bench.processes import require_linux
 from twofold.bench.workspace import interruptible, unhurried
-from twofold.errors import TwofoldError
+from twofold.errors import EngineError, SettingsError
 from twofold.settings import Settings, load, scheme
 
 SUITES: dict[str, Callable[[Run], None]] = {
@@ -37,7 +38,7 @@ WIDTH = 200  # of the table where standard output is no terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured."""
+    """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured, 2 for a mistake."""
     options = _options(arguments)
     telemetry.configure()
     interruptible()
@@ -45,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = Run(QUICK if options.quick else FULL, _real(), _embedded(options.data), chosen, options.seed)
     try:
         wrk.program()
-        for suite in dict.fromkeys(SUITES[name] for name in run.chosen):  # two of them are one pass
-            suite(run)
-    except TwofoldError as error:
+        require_linux()
+        return max([_measured(run, suite) for suite in dict.fromkeys(SUITES[name] for name in run.chosen)])  # two of them are one pass
+    except SettingsError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("bench: interrupted; what was measured so far:", file=sys.stderr)
         return 130
@@ -57,6 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with unhurried():
             run.later.close()
         _tell(run, options)
+
+
+def _measured(run: Run, suite: Callable[[Run], None]) -> int:
+    """1 where an engine failed: the other suites are measured all the same."""
+    try:
+        suite(run)
+    except EngineError as error:
+        print(f"bench: {suite.__module__}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -59,6 +59,13 @@ def test_bodies_that_do_not_fit(environment: dict[str, str], tmp_path: Path) -> 
     assert not (tmp_path / "data").exists()
 
 
+def test_a_mixture_of_engines_is_refused(environment: dict[str, str], tmp_path: Path) -> None:
+    done = _run(environment, tmp_path, "twofold", "bench", "--log-url", "kafka://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "set all three URLs, or none" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_run_that_fails_removes_what_it_made(environment: dict[str, str], tmp_path: Path) -> None:
     done = _run(environment, tmp_path, "twofold", "bench", "--quick")
     assert done.returncode == 2
@@ -70,5 +77,5 @@ def test_a_run_that_fails_removes_what_it_made(environment: dict[str, str], tmp_
 
 def test_the_peer_needs_its_folder(environment: dict[str, str], tmp_path: Path) -> None:
     done = _run(environment, tmp_path, "benchmarks", "--suites", "peer")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "make bench SEED=folder" in done.stderr
