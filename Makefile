@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(BIN)/python -m dev.engines
+MEASURED := mysql kafka elasticsearch
 
 .PHONY: help run test check unit bench engines engines-down clean
 
@@ -24,9 +25,9 @@ check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: .venv/test ## Measure everything on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
-	@$(ENGINES) up >&2
-	@eval "$$($(ENGINES) env)" && PATH="$$($(BIN)/python -m dev.wrk):$$PATH" \
+bench: .venv/test ## Measure on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
+	@$(ENGINES) up $(MEASURED) >&2
+	@eval "$$($(ENGINES) env $(MEASURED))" && PATH="$$($(BIN)/python -m dev.wrk):$$PATH" \
 		$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(SUITES),--suites $(SUITES)) $(if $(SEED),--seed $(SEED))
 
 engines: .venv/test ## Real Kafka, Elasticsearch, OpenSearch and MySQL as plain processes; prints the settings to use

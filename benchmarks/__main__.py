@@ -17,9 +17,10 @@ from benchmarks import commands, drain, embedded, end_to_end, levels, neighbours
 from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import judged
 from twofold import telemetry
-from twofold.bench import table
+from twofold.bench import table, wrk
+from twofold.bench.processes import require_linux
 from twofold.bench.workspace import interruptible, unhurried
-from twofold.errors import TwofoldError
+from twofold.errors import EngineError, SettingsError
 from twofold.settings import Settings, load, scheme
 
 SUITES: dict[str, Callable[[Run], None]] = {
@@ -37,18 +38,19 @@ WIDTH = 200  # of the table where standard output is no terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured."""
+    """Returns the exit code: 0 also where figures miss what they should be, 1 where something could not be measured, 2 for a mistake."""
     options = _options(arguments)
     telemetry.configure()
     interruptible()
     chosen = options.suites or [name for name in SUITES if name != "peer" or options.seed]
-    run = Run(QUICK if options.quick else FULL, _real(), load(data=options.data), chosen, options.seed)
+    run = Run(QUICK if options.quick else FULL, _real(), _embedded(options.data), chosen, options.seed)
     try:
-        for suite in dict.fromkeys(SUITES[name] for name in run.chosen):  # two of them are one pass
-            suite(run)
-    except TwofoldError as error:
+        wrk.program()
+        require_linux()
+        return max([_measured(run, suite) for suite in dict.fromkeys(SUITES[name] for name in run.chosen)])  # two of them are one pass
+    except SettingsError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("bench: interrupted; what was measured so far:", file=sys.stderr)
         return 130
@@ -56,6 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with unhurried():
             run.later.close()
         _tell(run, options)
+
+
+def _measured(run: Run, suite: Callable[[Run], None]) -> int:
+    """1 where an engine failed: the other suites are measured all the same."""
+    try:
+        suite(run)
+    except EngineError as error:
+        print(f"bench: {suite.__module__}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -75,7 +86,14 @@ def _real() -> Settings:
     return load(**{name: url for name, url in ENGINES.items() if scheme(getattr(found, name)) == "sqlite"})
 
 
+def _embedded(data: Path) -> Settings:
+    """SQLite files, whatever the environment names."""
+    return load(data=data, write_url="", log_url="", read_url="")
+
+
 def _tell(run: Run, options: argparse.Namespace) -> None:
+    if not run.report.rows:
+        return
     rows = judged(run.report.rows)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     table.show(rows, console)

@@ -8,9 +8,8 @@ from benchmarks import stock
 from benchmarks.run import Run
 from twofold.bench import endtoend
 from twofold.bench.endtoend import SUITE, Paced, Pipeline
-from twofold.bench.table import Row
+from twofold.bench.table import ROLES, Row
 
-ROLES = ("command", "relay", "project", "query")
 BEHIND = ("relay", "project")
 USE_RATE, USE_SECONDS = 3000, 30  # commands a second, and the time that their use is told for
 WARM = 2000
@@ -41,7 +40,7 @@ def _catch_up(pipeline: Pipeline, count: int) -> None:
     system, resource, relay = pipeline.workspace.system, pipeline.work.resource, pipeline.roles.running["relay"]
     batches = list(stock.batches(resource, count))
     pipeline.drain()
-    before = pipeline.hops().documents
+    before = pipeline.hops.documents()
     relay.pause()
     try:
         for people in batches:
@@ -50,7 +49,7 @@ def _catch_up(pipeline: Pipeline, count: int) -> None:
         relay.resume()
     begun = time.monotonic()
     with pipeline.roles.used() as used:
-        pipeline.until(lambda found: found.documents >= before + count)
+        pipeline.searchable(before + count)
     rate = count / (time.monotonic() - begun)
     pipeline.report.add(Row(SUITE, f"catch-up of {count:,} committed rows, warm", "documents/s", [rate], cpu=used.cpu, rss=used.rss))
 

@@ -35,14 +35,14 @@ class Sizes:
 
 
 FULL = Sizes(
-    plan=Plan(warm=2, seconds=4, repeats=3, connections=(1, 64, 256)),
+    plan=Plan(warm=1, seconds=3, repeats=3, connections=(1, 64, 256)),
     imported=20_000,
-    flow=Flow(rates=(500, 1500, 3000), seconds=15, steps=4, step_seconds=8, confirm_seconds=60, burst=50_000),
+    flow=Flow(rates=(500, 1500, 3000), seconds=12, steps=3, step_seconds=8, confirm_seconds=60, burst=50_000),
     catch_up=50_000,
     backlog=100_000,
     consumer_seconds=15,
     levels=(10_000, 100_000, 1_000_000),
-    glance=Plan(warm=1, seconds=3, repeats=1, connections=(1, 64, 256)),
+    glance=Plan(warm=1, seconds=2, repeats=1, connections=(1, 64, 256)),
     beside=30_000,
     embedded_flow=Flow(rates=(1000,), seconds=10, steps=2, step_seconds=5, confirm_seconds=15, burst=10_000),
 )

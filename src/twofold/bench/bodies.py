@@ -51,7 +51,7 @@ def read(resource: Declaration, file: Path) -> list[Body]:
 
 def varied(resource: Declaration, body: Body) -> Body:
     """The body with MARK in every unique value that is text or a number."""
-    marked = {field.name: _marked(body[field.name]) for field in resource.uniques if body.get(field.name) is not None}
+    marked = {field.name: _marked(field, body[field.name]) for field in resource.uniques if body.get(field.name) is not None}
     return {**body, **marked}
 
 
@@ -131,12 +131,13 @@ def _strings(field: Field, draw: random.Random) -> Iterator[str]:
         yield text.format(mark=MARK if field.unique else MARK[:8])
 
 
-def _marked(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int):
+def _marked(field: Field, value: Any) -> Any:
+    """A date has no room for the digits, and stays."""
+    if field.kind in ("integer", "decimal"):
+        return int(MARK) if field.kind == "integer" else MARK
+    if field.kind != "string":
         return value
-    if isinstance(value, int):
-        return int(MARK)
-    head, at, tail = value.rpartition("@")
+    head, at, tail = str(value).rpartition("@")
     return f"{head}.{MARK}{at}{tail}" if at else f"{value}{MARK}"
 
 

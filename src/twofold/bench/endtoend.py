@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from twofold.bench import wrk
 from twofold.bench.commands import Work
-from twofold.bench.lag import Hops, Lags, Prober, hops, watched
+from twofold.bench.lag import Hops, Lags, Prober, watched
 from twofold.bench.measure import Report
 from twofold.bench.processes import Roles, Usage
 from twofold.bench.table import Row
@@ -28,7 +28,7 @@ DRAIN_SECONDS = 120.0
 SETTLED = 0.25  # share of a window in which a run settles, before its backlog counts
 SLACK_SECONDS = 0.25  # of load by which a backlog may be larger at the end than at the beginning
 SLACK = 500
-RETRIES = 3
+RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +71,39 @@ class Pipeline:
 
     def __init__(self, report: Report, workspace: Workspace, roles: Roles, work: Work, label: str = "") -> None:
         self.report, self.workspace, self.roles, self.work, self.label = report, workspace, roles, work, label
-        self.hops: Callable[[], Hops] = hops(workspace, work)
+        self.hops = Hops(workspace, work)
 
     def paced(self, rate: float, seconds: int) -> Paced:
         """Offers so many commands a second, then waits until all are searchable."""
         port, connections = self.workspace.settings.command_port, self.work.connections(PACED_CONNECTIONS)
-        with Prober(self.workspace, self.work) as prober, self.roles.used() as used, watched(self.hops) as backlog:
+        with Prober(self.workspace, self.work) as prober, self.roles.used() as used, watched(self.hops.backlog) as backlog:
             load = wrk.run(port, self.work.posts(), connections=connections, seconds=seconds, rate=rate)
         self.drain()
         return Paced(rate, load, prober.lags, backlog, used)
 
-    def drain(self) -> float:
-        """Waits until nothing is on its way. Returns the seconds."""
-        return self.until(lambda found: found.backlog == 0)
+    def drain(self) -> None:
+        """Waits until nothing is on its way."""
+        self._until(lambda: self.hops.backlog() == 0)
 
-    def until(self, reached: Callable[[Hops], bool]) -> float:
-        begun = time.monotonic()
-        while not reached(found := self.hops()):
+    def searchable(self, count: int) -> None:
+        """Waits until a search may find so many documents."""
+        self._until(lambda: self.hops.documents() >= count)
+
+    def _until(self, reached: Callable[[], bool]) -> None:
+        until = time.monotonic() + DRAIN_SECONDS
+        while not reached():
             self.roles.check()
-            if time.monotonic() - begun > DRAIN_SECONDS:
-                raise EngineError(f"The pipeline did not drain within {DRAIN_SECONDS:.0f} s: {found}")
+            if time.monotonic() > until:
+                raise EngineError(f"The pipeline did not drain within {DRAIN_SECONDS:.0f} s: a backlog of {self.hops.backlog():,} is left")
             time.sleep(0.05)
-        return time.monotonic() - begun
 
     def burst(self, count: int, seconds: int) -> tuple[Load, float, Usage]:
         """As many commands as fast as they are accepted; the seconds from the first request until a search counts them all."""
-        before, port, begun = self.hops().documents, self.workspace.settings.command_port, time.monotonic()
+        before, port, begun = self.hops.documents(), self.workspace.settings.command_port, time.monotonic()
         with self.roles.used() as used:
             connections = self.work.connections(BURST_CONNECTIONS)
             load = wrk.run(port, self.work.posts(), connections=connections, seconds=seconds, count=count)
-            self.until(lambda found: found.documents >= before + load.done)
+            self.searchable(before + load.done)
         return load, time.monotonic() - begun, used
 
 
@@ -146,7 +149,7 @@ def sustained(pipeline: Pipeline, flow: Flow, low: float, high: float) -> float:
         run = pipeline.paced(low, flow.confirm_seconds)
         if run.kept_up:
             break
-        low *= 0.9
+        low *= 0.85
     else:
         pipeline.report.say(f"{SUITE}: search kept up with none of the rates that were tried")
     told(pipeline, run, f"sustained for {flow.confirm_seconds} s" if run.kept_up else "not sustained")

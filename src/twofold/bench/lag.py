@@ -129,47 +129,47 @@ def finder(workspace: Workspace, work: Work) -> Callable[[Sequence[str]], list[s
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class Hops:
-    """What is where: records pending in the outbox, messages that the projector has not committed, documents that a search may find."""
+    """What is where, asked of the engines, or of the process that has the embedded files."""
 
-    pending: int
-    lag: int
-    documents: int
+    def __init__(self, workspace: Workspace, work: Work) -> None:
+        self._workspace, self._resource = workspace, work.resource
+        self._embedded = workspace.engines == "embedded"
 
-    @property
     def backlog(self) -> int:
-        return self.pending + self.lag
+        """Records pending in the outbox, and messages that the projector has not committed."""
+        if self._embedded:
+            found = self._status()
+            pending: int = found["outbox"]["pending"] + found["resources"][self._resource.name]["topic"]["lag"]
+            return pending
+        system = self._workspace.system
+        positions = system.log.positions(self._resource.topic, self._resource.group)
+        return system.outbox.backlog()[0] + sum(each.lag for each in positions)
 
+    def documents(self) -> int:
+        """Those that a search may find now."""
+        if self._embedded:
+            count: int = self._status()["resources"][self._resource.name]["index"]["documents"]
+            return count
+        return self._workspace.system.index.status(self._resource).documents
 
-def hops(workspace: Workspace, work: Work) -> Callable[[], Hops]:
-    """Asks the engines, or the process that has the embedded files."""
-    if workspace.engines == "embedded":
-        client = Client(workspace.settings.command_port)
-        return lambda: _from_status(client.get("/status"), work.resource.name)
-    system, resource = workspace.system, work.resource
-
-    def ask() -> Hops:
-        lag = sum(each.lag for each in system.log.positions(resource.topic, resource.group))
-        return Hops(system.outbox.backlog()[0], lag, system.index.status(resource).documents)
-
-    return ask
-
-
-def _from_status(found: dict[str, Any], name: str) -> Hops:
-    resource = found["resources"][name]
-    return Hops(found["outbox"]["pending"], resource["topic"]["lag"], resource["index"]["documents"])
+    def _status(self) -> Any:
+        client = Client(self._workspace.settings.command_port)
+        try:
+            return client.get("/status")
+        finally:
+            client.close()
 
 
 @contextmanager
-def watched(ask: Callable[[], Hops]) -> Iterator[list[tuple[float, int]]]:
+def watched(backlog: Callable[[], int]) -> Iterator[list[tuple[float, int]]]:
     """(seconds, backlog) while the block runs."""
     found: list[tuple[float, int]] = []
     stop, begun = threading.Event(), time.monotonic()
 
     def watch() -> None:
         while not stop.wait(COUNT_SECONDS):
-            found.append((time.monotonic() - begun, ask().backlog))
+            found.append((time.monotonic() - begun, backlog()))
 
     with beside(watch, stop):
         yield found

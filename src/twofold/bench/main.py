@@ -8,17 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from twofold.bench import bodies, commands, documents, endtoend, queries, table, wrk
+from twofold.bench import bodies, commands, documents, endtoend, processes, queries, table, wrk
 from twofold.bench.commands import Work, counted
 from twofold.bench.endtoend import Flow, Pipeline
 from twofold.bench.measure import Plan, Report, Subject, alternate, row
 from twofold.bench.processes import Roles
 from twofold.bench.queries import Known
+from twofold.bench.table import ROLES
 from twofold.bench.workspace import Workspace, interruptible
 from twofold.errors import SettingsError
 from twofold.settings import Settings
 
-ROLES = ("command", "relay", "project", "query")
 WIDTH = 200  # of the table where standard output is no terminal
 
 
@@ -50,6 +50,7 @@ def run(settings: Settings, name: str | None, file: Path | None, output: Path, *
     """Measures one resource, or all. Returns the exit code: 0, or 130 after Ctrl-C."""
     sizes, report = QUICK if quick else FULL, Report()
     wrk.program()
+    processes.require_linux()
     interruptible()
     try:
         with Workspace(settings.app, settings) as workspace:

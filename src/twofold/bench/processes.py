@@ -82,8 +82,6 @@ class Roles:
     """The roles of one system. Those that still run are stopped at the end, whatever happened."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
-        if not Path("/proc/self/stat").exists():
-            raise SettingsError("The benchmark reads what processes use from /proc, which is Linux's.")
         self._environment, self._folder = environment, folder
         self.running: dict[str, Role] = {}
 
@@ -123,6 +121,11 @@ class Roles:
         self.check()
         usage.cpu.update({name: role.cpu() - before[name] for name, role in roles.items()})
         usage.rss.update({name: role.rss() for name, role in roles.items()})
+
+
+def require_linux() -> None:
+    if not Path("/proc/self/stat").exists():
+        raise SettingsError("The benchmark reads what processes use from /proc, which is Linux's.")
 
 
 def free_port() -> int:

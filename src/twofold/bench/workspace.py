@@ -34,12 +34,15 @@ class Workspace:
     """What one app needs to be measured. Used as a context: made on entering, removed on leaving."""
 
     def __init__(self, app: str, given: Settings) -> None:
+        embedded = [scheme(url) == "sqlite" for url in (given.write_url, given.log_url, given.read_url)]
+        if any(embedded) and not all(embedded):
+            raise SettingsError("The benchmark measures an app on embedded engines or on real ones: set all three URLs, or none.")
         self.name = f"bench_{secrets.token_hex(4)}"
         self.of, self._given = app, given
         self._data = given.data.absolute() / self.name
         self.app: App = derive(load_app(app), self.name)
         self.settings = given.model_copy(update=self._changes())
-        self.engines: Engines = "embedded" if self.settings.embedded else "real"
+        self.engines: Engines = "embedded" if all(embedded) else "real"
         self._exit = ExitStack()
 
     @cached_property

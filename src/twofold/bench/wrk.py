@@ -1,7 +1,8 @@
 """One run of wrk, the load generator: its script, its command line, its answer.
 
 Requests are *templates*, made before the run: the script only puts sixteen digits that occur once into each, where MARK stands.
-A paced run sends the n-th request of a thread n / rate seconds after its first; a generator that is late catches up.
+A paced run sends the n-th request n / rate seconds after its first; a generator that is late catches up. The percentiles are wrk's own,
+which puts in the requests that a slow answer kept from being sent.
 """
 
 from __future__ import annotations
