@@ -24,7 +24,7 @@ log: Any = structlog.get_logger()
 LEASE = 12.0  # seconds; a publish ends within half of it, see the log's time-out
 BATCH = 2000
 QUICKEST, SLOWEST = 0.005, 0.05  # seconds between polls that find nothing
-REST = 0.01  # seconds behind a small batch, whoever wakes the relay: publishing one record costs what publishing a hundred does
+REST = 0.02  # seconds behind a small batch, whoever wakes the relay: publishing one record costs what publishing a hundred does
 PURGE_EVERY = 30.0
 
 
