@@ -25,7 +25,7 @@ class Verdict(Enum):
     UNAVAILABLE = "unavailable"  # the same operation may succeed later
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Record
 class Operation:
     """Put `document` (JSON bytes) under `id` if the index holds no version as new as `version`."""
 

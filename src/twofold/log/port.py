@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Record
 class Message:
-    """What a topic holds. `partition` and `offset` are set on messages that were polled."""
+    """What a topic holds; nobody changes it. `partition` and `offset` are set on messages that were polled."""
 
     key: bytes | None
     value: bytes | None
