@@ -38,6 +38,8 @@ def test_generated_addresses(local: str, domain: str) -> None:
         f"{'a' * 64}@example.com",
         f"{'a' * 65}@example.com",
         f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.example.com",
+        "Info@example.com",
+        "POSTMASTER@example.com",
         "ana@bücher.de",
         "añá@example.com",
         "o'neill@example.com",

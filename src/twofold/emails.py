@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -23,11 +24,17 @@ def checked(value: str) -> str:
     """The address, with its domain in lower case. Raises Pydantic's error for what is none."""
     value = value.strip()
     local, at, domain = value.partition("@")
-    plain = at and len(local) <= _LONGEST_LOCAL and len(value) <= LONGEST and value.isascii() and _PLAIN.fullmatch(local)
     try:
-        return f"{local}@{_domain(domain)}" if plain else validate_email(value, check_deliverability=False).normalized
+        if at and len(value) <= LONGEST and value.isascii() and _is_plain(local):
+            return f"{local}@{_domain(domain)}"
+        return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise PydanticCustomError("value_error", "value is not a valid email address: {reason}", {"reason": str(error)}) from None
+
+
+def _is_plain(local: str) -> bool:
+    """Whether the library leaves a local part as it is. INFO@ becomes info@."""
+    return len(local) <= _LONGEST_LOCAL and bool(_PLAIN.fullmatch(local)) and local.lower() not in CASE_INSENSITIVE_MAILBOX_NAMES
 
 
 @lru_cache(4096)

@@ -339,7 +339,7 @@ def _kind(bare: Any) -> tuple[Kind, tuple[str, ...]]:
     elif bare in _KINDS:
         return _KINDS[bare], ()
     else:
-        supported = "str, EmailStr, int, float, bool, date, datetime, Decimal, Literal, Enum, Secret, Password, or a list of these"
+        supported = "str, Email, EmailStr, int, float, bool, date, datetime, Decimal, Literal, Enum, Secret, Password, or a list of these"
         raise Unsupported(f"{getattr(bare, '__name__', bare)} cannot be stored; use {supported}")
     if not all(isinstance(choice, str) for choice in choices):
         raise Unsupported("the choices of a Literal or Enum must be strings")

@@ -83,8 +83,8 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     for host in url.partition("://")[2].rpartition("@")[2].partition("/")[0].split(","):
         if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/?#]+)(:\d{1,5})?", host):
             raise SettingsError(f"{name}: {host!r} is not HOST:PORT")
-    if scheme(url) == "mysql" and not re.fullmatch(r"mysql://.*/[A-Za-z0-9_$-]+", url):
-        raise SettingsError(f"{name}: names no database; write mysql://USER:PASSWORD@HOST:PORT/DATABASE")
+    if scheme(url) == "mysql" and not re.fullmatch(r"mysql://.*/[A-Za-z0-9_$-]+(\?tls=off)?", url):
+        raise SettingsError(f"{name}: names no database; write mysql://USER:PASSWORD@HOST:PORT/DATABASE, or that with ?tls=off")
 
 
 def _refuse_unknown(file: Path) -> None:

@@ -257,6 +257,14 @@ class Cases:
         writer._wary_until = 0.0
         assert looked_up(create()) == 0
 
+    @pytest.mark.parametrize("wary", [False, True])
+    def test_a_value_that_a_row_of_the_batch_holds_is_given_up_in_order(self, writer: Writer, outbox: SqlOutbox, wary: bool) -> None:
+        ana = create("ana@x.de")
+        assert told(writer.run([ana])) == [201]
+        writer._wary_until = time.monotonic() + 60 if wary else 0.0
+        moved = patch(ana.id, {"email": "other@x.de"})
+        assert told(writer.run([create("ana@x.de"), moved, create("ana@x.de")])) == [(409, "email-taken"), 200, 201]
+
     def test_no_answer_leaves_before_the_commit(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
         reached, go, commit = threading.Event(), threading.Event(), SqlUnit.commit
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 
-from twofold.errors import Outdated, Unavailable
+from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.index.port import Operation, Outcome, Verdict
 from twofold.log.port import Message
 from twofold.projector import projector as module
@@ -226,15 +227,59 @@ def test_the_index_refreshes_itself_where_that_is_wanted() -> None:
     assert index.refreshed == 0
 
 
-def test_a_refresh_that_fails_is_told_and_tried_again() -> None:
+def test_a_refresh_that_fails_is_told_once_and_tried_again_and_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "Backoff", lambda *_: Quick())
     index = Index()
-    index.refusals = 1
-    projector = run(Log(change("a")), index)
-    with pytest.raises(Unavailable, match="no refresh"):
-        while True:
-            projector.step()
-    while not index.refreshed:
+    index.refusals = 3
+    with structlog.testing.capture_logs() as logs:
+        projector = run(Log(change("a")), index)
+        while not index.refreshed:
+            assert projector.step() == 0
+    projector.close()
+    assert [entry["reason"] for entry in logs] == ["no refresh"]
+
+
+def test_while_a_refresh_runs_it_is_not_looked_for_all_the_time() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def refresh() -> None:
+        begun.set()
+        assert go.wait(10)
+
+    one = refresher.Refresher(refresh)
+    one.applied()
+    while not begun.is_set():
+        one.step()
+    one.applied()
+    time.sleep(refresher.SOONEST)
+    assert one.seconds(60) == refresher.LOOK_SECONDS
+    go.set()
+    one.stop()
+
+
+def test_an_answer_that_was_an_error_is_asked_for_again() -> None:
+    log = Log(change("a"))
+    projector = Projector(USERS, log, Index(Rejected("no"), OK))  # type: ignore[arg-type]
+    with pytest.raises(Rejected):
         projector.step()
+    assert log.committed == []
+    projector.step()
+    assert log.committed == [0]
+    projector.close()
+
+
+def test_a_poll_that_fails_while_a_bulk_runs_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY", 1)
+    log, index = Log(change("a"), change("b")), Index()
+    polls = [log.poll, lambda *_: (_ for _ in ()).throw(Unavailable("away")), log.poll]
+    monkeypatch.setattr(module, "BATCH", 1)
+    log.poll = lambda *given: polls.pop(0)(*given) if polls else []  # type: ignore[method-assign]
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="away"):
+        projector.step()
+    for _ in range(2):
+        projector.step()
+    assert (index.applied, log.committed) == ([[("a", 1)], [("b", 1)]], [0, 1])
     projector.close()
 
 

@@ -264,7 +264,7 @@ def _claim(ledger: Ledger, command: Command, old: Row | None, new: Row | None) -
             raise taken(unique.name)
         moves.append((unique.name, before, after))
     for field_name, before, after in moves:
-        if before is not None:
+        if before is not None and ledger.owners.get((name, field_name, before)) == command.id:
             ledger.owners.pop((name, field_name, before), None)
         if after is not None:
             ledger.owners[(name, field_name, after)] = command.id

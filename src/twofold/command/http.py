@@ -24,7 +24,7 @@ from twofold.fields import timestamp
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.batcher import Batcher, Begun
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service, size
 from twofold.store.port import Receipt, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
@@ -33,6 +33,7 @@ _KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 LOOK_LANES = 4
+OVERHEAD = 512  # bytes that a command weighs beside its body
 Look = tuple[Declaration, dict[str, bytes], list[str]]
 Found = tuple[set[str], dict[str, Receipt]]
 
@@ -172,9 +173,8 @@ class CommandService:
 
     async def _submit(self, request: Request, command: Command, secrets: dict[str, str] | None = None) -> Response:
         command.secrets = secrets or {}
-        weight = int(request.headers.get("content-length") or 0) + 512
         try:
-            return _reply(await self._writer.ask(command, weight))
+            return _reply(await self._writer.ask(command, size(request) + OVERHEAD))
         except asyncio.CancelledError:  # the service stops, and waits no longer
             raise Problem(503, "overloaded", "The service stops. Nothing was done.", headers=RETRY_AFTER) from None
         except Begun:

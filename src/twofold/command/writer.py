@@ -148,6 +148,9 @@ def _load_rows(unit: Unit, ledger: Ledger, resource: Declaration, commands: Sequ
     loaded = unit.load(resource, ids)
     rows = {(resource.name, id_): row for id_, row in loaded.rows.items()}
     ledger.before.update(rows)
+    for unique in resource.uniques:  # what these rows hold is known without a look-up
+        keys = {unique.unique_key(row.state[unique.name]): row.id for row in loaded.rows.values()}
+        ledger.owners.update({(resource.name, unique.name, key): id_ for key, id_ in keys.items() if key is not None})
     ledger.rows.update(rows)
     ledger.busy.update((resource.name, id_) for id_ in loaded.busy)
     ledger.deleted.update((resource.name, id_) for id_ in loaded.deleted)

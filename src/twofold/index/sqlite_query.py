@@ -36,7 +36,7 @@ def _best(resource: Declaration, search: Search) -> Statement:
     beyond, parameters = "", [match(search)]
     if search.after is not None:
         (_, _, score), (_, _, id_) = after(resource, search)
-        behind = f'f.rank = ? AND f.rowid > (SELECT "row" FROM {names.documents} WHERE id = ?)'
+        behind = f'f.rank = ? AND f.rowid > COALESCE((SELECT "row" FROM {names.documents} WHERE id = ?), 0)'
         beyond = f"AND (f.rank {'>' if better == 'ASC' else '<'} ? OR ({behind}))"
         parameters += [-score, -score, id_]
     order = f"ORDER BY fit {better}, place"

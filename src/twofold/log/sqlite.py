@@ -22,7 +22,7 @@ from twofold.log.port import Message, Position
 from twofold.runtime.embedded import Embedded
 
 LARGEST = 1_000_000  # bytes of key, value and headers: Kafka's limit, so that what works here works there
-POLL_BYTES = 2 << 20  # of one partition
+POLL_BYTES = 8 << 20
 RETENTION_SECONDS = 7 * 24 * 3600
 TRIM_EVERY = 1000  # messages published between two looks for old ones
 
@@ -232,12 +232,15 @@ class _Member:
 
     def _read(self, limit: int) -> list[Message]:
         found: list[Message] = []
+        room = POLL_BYTES
         with self._file.read() as db:
             ends = _ends(db, self._topic)
             self._rejoin(db, ends)
             for partition, offset in self._next.items():
-                if len(found) < limit and offset != ends[partition]:
-                    found += self._fetch(db, partition, offset, limit - len(found))
+                if len(found) < limit and room > 0 and offset != ends[partition]:
+                    fetched = self._fetch(db, partition, offset, limit - len(found), room)
+                    room -= sum(len(message.value or b"") for message in fetched)
+                    found += fetched
         for message in found:
             self._next[message.partition] = message.offset + 1
         self._take_turns()
@@ -250,12 +253,12 @@ class _Member:
             committed = dict(db.execute(_COMMITTED, (self._group, self._topic)).fetchall())
             self._next = {partition: committed.get(partition, 0) for partition in own}
 
-    def _fetch(self, db: sqlite3.Connection, partition: int, offset: int, limit: int) -> list[Message]:
-        rows, size = [], 0
+    def _fetch(self, db: sqlite3.Connection, partition: int, offset: int, limit: int, room: int) -> list[Message]:
+        rows = []
         for row in db.execute(_READ, (self._topic, partition, offset, limit)):
             rows.append(row)
-            size += len(row[3] or b"")
-            if size >= POLL_BYTES:
+            room -= len(row[3] or b"")
+            if room <= 0:
                 break
         if not rows or rows[0][0] != offset:
             raise NeedsRebuild(

@@ -58,12 +58,12 @@ class Projector(Service):
         return 0
 
     def close(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._batches:
-            log.info("left for the next start", service=self.name, messages=sum(len(batch.messages) for batch in self._batches))
         self._bulks.stop()
         self._refresher.stop()
+        if self._batches:
+            log.info("left for the next start", service=self.name, messages=sum(len(batch.messages) for batch in self._batches))
+        if self._subscription is not None:
+            self._subscription.close()
 
     def _take(self, subscription: Subscription, seconds: float) -> None:
         if messages := subscription.poll(BATCH, seconds):
@@ -84,8 +84,9 @@ class Projector(Service):
         subscription.commit(batch.messages)
 
     def _begun(self, batch: Batch) -> Future[Tried]:
-        """The index's first answer to a batch, in time; asked once."""
-        batch.tried = batch.tried or self._bulks.submit(batch.operations)
+        """The index's first answer to a batch, in time; asked once, and once more after an error."""
+        if batch.tried is None or (batch.tried.done() and batch.tried.exception() is not None):
+            batch.tried = self._bulks.submit(batch.operations)
         return batch.tried
 
     def _bulk(self, bulks: list[list[Operation]]) -> list[Tried]:

@@ -9,9 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
+import structlog
+
+from twofold.errors import EngineError
 from twofold.runtime.batcher import Batcher
+from twofold.runtime.retry import Backoff
 
+log: Any = structlog.get_logger()
+LOOK_SECONDS = 0.05  # how often it is looked whether a refresh has ended
 SOONEST = 0.02  # seconds behind what was applied, for more to come along
 PAUSES = 10
 
@@ -25,18 +32,17 @@ class Refresher:
         self._running: Future[None] | None = None
         self._since: float | None = None
         self._not_before = 0.0
+        self._backoff, self._troubled = Backoff(1.0, 60.0), False
 
     def applied(self) -> None:
         """Something was applied that searches do not find yet."""
         self._since = self._since or time.monotonic()
 
     def step(self) -> None:
-        """Begins a refresh if one is due. Raises what the last one ended with; it is then tried again."""
+        """Begins a refresh if one is due. One that failed is told once, and tried again after a while: the stream does not need it."""
         if self._running is not None and self._running.done():
             ended, self._running = self._running, None
-            if error := ended.exception():
-                self.applied()
-                raise error
+            self._judge(ended.exception())
         if self._running is None and self._since is not None and self.seconds(0) <= 0:
             self._since = None
             self._running = self._lane.submit(None)
@@ -45,7 +51,22 @@ class Refresher:
         """How long the projector may wait for messages, at most, until `step` has something to do."""
         if self._since is None:
             return longest
+        if self._running is not None and not self._running.done():
+            return min(longest, LOOK_SECONDS)
         return max(self._since + SOONEST, self._not_before) - time.monotonic()
+
+    def _judge(self, error: BaseException | None) -> None:
+        if error is None:
+            self._backoff.reset()
+            self._troubled = False
+            return
+        if not isinstance(error, EngineError):
+            raise error
+        if not self._troubled:
+            log.warning("a refresh failed; the index refreshes itself meanwhile", reason=str(error))
+        self._troubled = True
+        self._not_before = time.monotonic() + self._backoff.next()
+        self.applied()
 
     def stop(self) -> None:
         self._lane.stop()

@@ -30,7 +30,7 @@ MAX_WAITING_WEIGHT = 16 << 20
 _PAUSE = 0.005  # seconds between batches that got nothing done
 
 
-class Begun(Exception):
+class Begun(Unavailable):
     """Whoever waited for an item gave up after it was begun: what becomes of it is not known."""
 
 

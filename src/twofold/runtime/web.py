@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twofold.errors import Problem, Unavailable
 from twofold.runtime import strictjson
@@ -54,6 +54,7 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
         detail = f"The Content-Type should be {content_type}, in UTF-8 and without Content-Encoding."
         raise Problem(415, "unsupported-media-type", detail, headers=headers)
     body = await read_body(request)
+    request.scope["twofold.size"] = len(body)
     if not body and empty is not None:
         return empty
     try:
@@ -75,6 +76,11 @@ async def read_body(request: Request) -> bytes:
             detail = f"The body should have at most {MAX_BODY // 1024} KiB."
             raise Problem(413, "too-large", detail, headers={"Connection": "close"})
     return bytes(body)
+
+
+def size(request: Request) -> int:
+    """Bytes of the body that was read; what a client says of its length is only its word."""
+    return int(request.scope.get("twofold.size", 0))
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Response:
@@ -141,11 +147,20 @@ class Web:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # so that the router raises what it does not find
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self.router(scope, receive, send)
+            await self.router(scope, receive, noted)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             request = Request(scope, receive)
-            await problem(request, _problem_of(request, error))(scope, receive, send)
+            answered = problem(request, _problem_of(request, error))
+            if not begun:  # else the server closes the connection, which tells the client that the answer is not whole
+                await answered(scope, receive, send)
 
 
 def _problem_of(request: Request, error: Exception) -> Problem:

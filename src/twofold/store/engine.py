@@ -24,7 +24,6 @@ from twofold.runtime import embedded
 
 MAX_STATEMENT = 1 << 20  # bytes, well below every max_allowed_packet
 DELETE_KEYS = 1000  # in one statement
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": 2}
 
 # MySQL error numbers, from the manual's "Server Error Message Reference" and "Client Error Message Reference".
@@ -226,14 +225,14 @@ def _mysql(url: URL, read_timeout: int = 15) -> Engine:
     except ImportError:
         raise SettingsError("MySQL needs more packages: pip install 'twofold[mysql]'") from None
     times = {"connect_timeout": 5, "read_timeout": read_timeout, "write_timeout": 15}
-    local = {"ssl_disabled": True} if url.host in LOOPBACK else {}  # else TLS where the server has it
+    plain = {"ssl_disabled": True} if url.query.get("tls") == "off" else {}  # else TLS where the server has it
     return create_engine(
-        url.set(drivername="mysql+pymysql"),
+        url.set(drivername="mysql+pymysql").difference_update_query(["tls"]),
         isolation_level="READ COMMITTED",
         pool_recycle=30,  # below wait_timeout
         pool_reset_on_return=None,  # closing rolls back what is open all the same; after a commit, that is a wasted round trip
         hide_parameters=True,
-        connect_args={**times, **local, "charset": "utf8mb4", "init_command": _SESSION},
+        connect_args={**times, **plain, "charset": "utf8mb4", "init_command": _SESSION},
         **_POOL,
     )
 

@@ -77,7 +77,9 @@ class SqlOutbox:
         return [(row.id, row.resource, _record(row)) for row in rows]
 
     def _rows(self, connection: Connection, floor: int, limit: int) -> list[Row[Any]]:
-        """About BATCH_BYTES at the most. What the cursor is not asked for is dropped unread; so is less asked for the next time."""
+        """About BATCH_BYTES at the most. MySQL sends what it is not asked for all the same, and the driver drops it; so less is asked for
+        the next time.
+        """
         outbox = self._tables.outbox
         query = select(outbox).where(outbox.c.id >= floor, outbox.c.resource.in_(self._resources)).order_by(outbox.c.id).limit(limit)
         streaming = connection.execution_options(stream_results=True, max_row_buffer=PART)
@@ -86,7 +88,7 @@ class SqlOutbox:
         with streaming.execute(query.with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")) as found:
             while size < BATCH_BYTES and (part := found.fetchmany(PART)):
                 rows += part
-                size += sum([len(row.value or "") for row in part])
+                size += sum([len(row.value or "") + len(row.args or "") for row in part])
         self._limit = max(PART, len(rows)) if size >= BATCH_BYTES else min(2 * self._limit, MOST)
         return rows
 
