@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.stack import JSON, PATCH, Stack
+from starlette.routing import Mount
+from tests.stack import JSON, PATCH, Stack, chunks
 
 from twofold.command import passwords
+from twofold.command.http import OVERHEAD
 from twofold.command.writer import Writer
 from twofold.errors import Contended, OutcomeUnknown, Problem, Rejected, Unavailable
 from twofold.runtime.batcher import Batcher
+from twofold.runtime.web import Web
 
 ANA = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
 NOBODY = "/users/00000000-0000-7000-8000-000000000000"
@@ -124,6 +127,37 @@ def test_too_many_that_wait_are_told_with_when_to_come_back(stack: Stack) -> Non
     stack.commands._writer._batcher._max_waiting = 0
     answer = stack.command.delete(NOBODY)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+
+
+def test_what_a_client_says_of_its_length_weighs_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: list[int] = []
+    ask = Batcher.ask
+
+    async def noted(self: Any, item: Any, weight: int = 1) -> Any:
+        weights.append(weight)
+        return await ask(self, item, weight)
+
+    monkeypatch.setattr(Batcher, "ask", noted)
+    stack.command("DELETE", NOBODY, headers={"Content-Length": "99999999"})
+    assert weights == [OVERHEAD]
+    stack.command("PATCH", NOBODY, content=chunks(10, 3, []), headers=PATCH)  # of no told length, and no JSON
+    stack.command("PATCH", NOBODY, content=b'{"name": "Ana"}', headers=PATCH)
+    assert weights == [OVERHEAD, OVERHEAD + 15]
+
+
+def test_an_answer_that_was_begun_is_not_followed_by_another() -> None:
+    async def broken(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = Web([Mount("/", broken)])
+    asyncio.run(app({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}, None, send))  # type: ignore[arg-type]
+    assert [message["type"] for message in sent] == ["http.response.start"]
 
 
 def test_a_service_that_stops_takes_nothing_more(stack: Stack) -> None:

@@ -105,6 +105,14 @@ class TestMysql(StoreContract):
         with pytest.raises(Outdated, match="Unknown database 'nowhere'; create it"):
             SqlStore(APP, Database(make_url(mysql).set(database="nowhere").render_as_string(hide_password=False))).count(MEMBERS)
 
+    @pytest.mark.parametrize(("end", "encrypted"), [("", True), ("?tls=off", False)])
+    def test_tls_is_used_unless_it_is_turned_off(self, mysql: str, end: str, encrypted: bool) -> None:
+        database = Database(mysql.partition("?")[0] + end)
+        with database.read() as connection:
+            cipher = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one()[1]
+        database.dispose()
+        assert bool(cipher) == encrypted
+
     # locks
 
     def test_load_locks_the_rows_that_it_returns(self, store: SqlStore, other: SqlStore) -> None:
