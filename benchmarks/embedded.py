@@ -10,8 +10,10 @@ from twofold.bench import commands, endtoend, queries
 from twofold.bench.commands import BUSY, counted
 from twofold.bench.endtoend import Pipeline
 from twofold.bench.measure import Subject, alternate, row
+from twofold.bench.queries import WORD, prefix
 
 LETTERS = (4, 2)
+JUDGED = (WORD, *map(prefix, LETTERS))  # the kinds of queries with a target
 
 
 def measure(run: Run) -> None:
@@ -43,6 +45,6 @@ def _queries(run: Run) -> None:
         for question in queries.questions(work.resource, known, LETTERS):
             run.report.say(f"{queries.SUITE}: {question.kind}, {count:,} users, embedded")
             subject = Subject(workspace.settings.query_port, question.templates(), roles)
-            samples = alternate({"": subject}, BUSY, run.sizes.glance)[""]
+            samples = alternate({"": subject}, BUSY, run.sizes.judged if question.kind in JUDGED else run.sizes.glance)[""]
             figure = f"{question.kind}, {counted(BUSY)}, {count:,} documents"
             run.report.add(row(queries.SUITE, figure, samples, engines="embedded"))
