@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks import stock
+from benchmarks.commands import conflicts
 from benchmarks.run import USERS, Run
 from twofold.bench import commands, endtoend, queries
 from twofold.bench.commands import BUSY, counted
@@ -28,6 +29,7 @@ def _commands(run: Run) -> None:
         workspace.release()
         roles.start("up")
         commands.measure(run.report, workspace, roles, work, replace(sizes.plan, connections=(1, BUSY)))
+        conflicts(run, workspace, roles, work)
         pipeline = Pipeline(run.report, workspace, roles, work)
         pipeline.drain()
         endtoend.measure(pipeline, sizes.embedded_flow)
