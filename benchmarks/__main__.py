@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.suites or [name for name in SUITES if name != "peer" or options.seed]
     run = Run(QUICK if options.quick else FULL, _real(), _embedded(options.data), chosen, options.seed)
     try:
+        table.check(options.json)
         wrk.program()
         require_linux()
         return max([_measured(run, suite) for suite in dict.fromkeys(SUITES[name] for name in run.chosen)])  # two of them are one pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks import direct, stock
 from benchmarks.run import Run
@@ -21,6 +22,7 @@ from twofold.bench.workspace import Workspace, search_client
 
 GROWTH = "growth"
 BUSY = 64
+JUDGED = (GET, WORD)  # the kinds with a target, at the first level and BUSY connections
 MERGE_SECONDS = 30.0
 
 
@@ -86,10 +88,11 @@ def _unbatched(roles: Roles) -> int:
 
 def _growth(run: Run, workspace: Workspace, roles: Roles, work: Work, asked: dict[str, Question], level: int) -> Sequence[Row]:
     run.report.say(f"{GROWTH}: POST, get, search with {level:,} stored")
-    plan, settings = run.sizes.glance, workspace.settings
-    post = alternate({"": Subject(settings.command_port, work.posts(), roles, ("command",))}, BUSY, plan)[""]
+    sizes, port = run.sizes, workspace.settings.command_port
+    short = replace(sizes.judged, seconds=1)  # so that no more than a few seconds' creations come to what is stored
+    post = alternate({"": Subject(port, work.posts(), roles, ("command",))}, BUSY, short)[""]
     rows = [row(GROWTH, f"POST, {level:,} stored", post)]
-    for kind, name in ((GET, "get"), (WORD, "search")):
+    for kind, name, plan in ((GET, "get", sizes.judged), (WORD, "search", sizes.glance)):
         samples = alternate(_pair(workspace, roles, work, asked[kind]), BUSY, plan)
         rows.append(row(GROWTH, f"{name}, {level:,} stored", samples["twofold"], samples["engine"]))
     return [run.report.add(each) for each in rows]
@@ -103,10 +106,11 @@ def _queries(
     for kind, question in asked.items():
         for connections in run.sizes.glance.connections if first else (BUSY,):
             subjects = _pair(workspace, roles, work, question)
-            if kind in (GET, WORD) and connections == BUSY and first:
-                subjects["unbatched"] = Subject(unbatched, question.templates(), roles, ("unbatched",))
+            plan = run.sizes.glance
+            if kind in JUDGED and connections == BUSY and first:
+                subjects["unbatched"], plan = Subject(unbatched, question.templates(), roles, ("unbatched",)), run.sizes.judged
             run.report.say(f"{queries.SUITE}: {kind}, {counted(connections)}, {level:,} documents")
-            _tell(run, f"{kind}, {counted(connections)}, {level:,} documents", alternate(subjects, connections, run.sizes.glance))
+            _tell(run, f"{kind}, {counted(connections)}, {level:,} documents", alternate(subjects, connections, plan))
 
 
 def _tell(run: Run, figure: str, samples: dict[str, list[Sample]]) -> None:

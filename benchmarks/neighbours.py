@@ -67,11 +67,11 @@ def _commands(run: Run) -> None:
 
 def _compared(run: Run, figure: str, subject: Subject, connections: int, neighbour: Callable[[], AbstractContextManager[None]]) -> None:
     """By turns without and with the neighbour."""
-    plan = run.sizes.glance
+    plan = run.sizes.judged
     subject.sample(connections, max(1, plan.warm))
     without: list[Sample] = []
     beside: list[Sample] = []
-    for _ in range(run.sizes.plan.repeats):
+    for _ in range(plan.repeats):
         without.append(subject.sample(connections, plan.seconds))
         with neighbour():
             beside.append(subject.sample(connections, plan.seconds))

@@ -69,7 +69,7 @@ class Peer:
 
     def __init__(self, run: Run, workspace: Workspace, roles: Roles) -> None:
         self._run, self._workspace, self._roles = run, workspace, roles
-        self.port, self._name = free_port(), f"seed_{secrets.token_hex(4)}"
+        self.port, self._name = free_port(), f"bench_{secrets.token_hex(4)}"
         self._folder = workspace.folder / "peer"
         self._search = search_client(workspace.settings.read_url)
 
@@ -157,14 +157,14 @@ class Peer:
         sql, topic, group = self._workspace.sql, f"{self._name}-topic", f"{self._name}-group"
         later.callback(self._search.close)
         later.callback(system.close)
+        later.callback(sql, f"DROP DATABASE IF EXISTS {self._name}")
         sql(f"CREATE DATABASE {self._name} CHARACTER SET utf8mb4")
-        later.callback(sql, f"DROP DATABASE {self._name}")
         sql(TABLE.format(self._name))
-        system.log.create(topic, 4)
         later.callback(delete_topics, self._run.real.log_url, [topic])
+        system.log.create(topic, 4)
         later.callback(_patiently, lambda: system.log.forget(topic, group))
+        later.callback(self._search.send, "DELETE", f"/{self._index}", expect=(404,))
         self._search.send("PUT", f"/{self._index}")
-        later.callback(self._search.send, "DELETE", f"/{self._index}")
 
     def _until_ready(self) -> None:
         """Its service listens before it has its connections."""

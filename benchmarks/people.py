@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
-from twofold import App, Keyword, Resource, Text, Unique
+from twofold import App, Email, Keyword, Resource, Text, Unique
 
 
 class Person(Resource, name="people"):
     """A name, and an e-mail address that nobody else has."""
 
     name: Annotated[str, Text(), Keyword(), Field(min_length=1, max_length=200)]
-    email: Annotated[EmailStr, Keyword(), Text(), Unique(), Field(max_length=254)]
+    email: Annotated[Email, Keyword(), Text(), Unique(), Field(max_length=254)]
 
 
 app = App(Person)

@@ -20,7 +20,10 @@ PEOPLE, USERS = "benchmarks.people:app", "twofold.users:app"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How long and how much: `FULL` is for figures, `QUICK` shows that everything works."""
+    """How long and how much: `FULL` is for figures, `QUICK` shows that everything works.
+
+    Of the many queries, those with a target are measured by `judged`, others by `glance`.
+    """
 
     plan: Plan
     imported: int
@@ -30,6 +33,7 @@ class Sizes:
     consumer_seconds: int
     levels: tuple[int, ...]
     glance: Plan
+    judged: Plan
     beside: int
     embedded_flow: Flow
 
@@ -42,7 +46,8 @@ FULL = Sizes(
     backlog=100_000,
     consumer_seconds=15,
     levels=(10_000, 100_000, 1_000_000),
-    glance=Plan(warm=1, seconds=2, repeats=1, connections=(1, 64, 256)),
+    glance=Plan(warm=1, seconds=1, repeats=1, connections=(1, 64, 256)),
+    judged=Plan(warm=1, seconds=2, repeats=3, connections=(64,)),
     beside=30_000,
     embedded_flow=Flow(rates=(1000,), seconds=10, steps=2, step_seconds=5, confirm_seconds=15, burst=10_000),
 )
@@ -55,6 +60,7 @@ QUICK = Sizes(
     consumer_seconds=4,
     levels=(1_000, 10_000),
     glance=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
+    judged=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
     beside=3_000,
     embedded_flow=Flow(rates=(1000,), seconds=2, steps=0, step_seconds=0, confirm_seconds=2, burst=1_000),
 )

@@ -18,7 +18,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """A wrk that is never run, so that what is refused before is reached without one."""
     program = tmp_path / "bin" / "wrk"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\nexit 9\n")
+    program.write_text("#!/bin/sh\necho no luck >&2; echo today >&2; exit 9\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TWOFOLD_")}
     return {**kept, "PATH": str(program.parent), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "COLUMNS": "120"}
@@ -68,11 +68,25 @@ def test_a_mixture_of_engines_is_refused(environment: dict[str, str], tmp_path: 
 
 def test_a_run_that_fails_removes_what_it_made(environment: dict[str, str], tmp_path: Path) -> None:
     done = _run(environment, tmp_path, "twofold", "bench", "--quick")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "Writes to these" in done.stderr
-    assert "wrk failed" in done.stderr
+    assert "wrk failed: no luck today" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "bench.json").exists()
+
+
+@pytest.mark.parametrize(("file", "reason"), [("none/bench.json", "there is no folder none"), ("bin", "cannot be written")])
+def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_measured(
+    file: str, reason: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for command in (["twofold", "bench", "--output", file], ["benchmarks", "--suites", "embedded", "--json", file]):
+        done = _run(environment, tmp_path, *command)
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        assert file in line
+        assert reason in line
+        assert not (tmp_path / "data").exists()
 
 
 def test_the_peer_needs_its_folder(environment: dict[str, str], tmp_path: Path) -> None:

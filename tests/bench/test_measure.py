@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.commands import EVERY, astray, mixed
 from benchmarks.peer import _changed
 from benchmarks.people import Person
 
@@ -133,3 +134,16 @@ def test_the_peers_programs_get_this_runs_names_or_are_refused() -> None:
     assert _changed("listen(3000)", "command.mjs", [(r"listen\(3000", r"listen(\d")]) == r"listen(\d)"
     with pytest.raises(SettingsError, match=r"command\.mjs holds nothing like"):
         _changed("", "command.mjs", [("listen", "x")])
+
+
+def test_one_creation_in_a_hundred_holds_what_is_taken() -> None:
+    found = mixed([b"free"] * 1000, b"taken")
+    assert len(found) == 1000
+    assert [place for place, request in enumerate(found) if request == b"taken"] == list(range(0, 1000, EVERY))
+
+
+@pytest.mark.parametrize(("conflicts", "off"), [(100, 0), (102, 0), (98, 0), (0, 100), (150, 50)])
+def test_conflicts_are_errors_where_they_are_not_as_many_as_were_sent(conflicts: int, off: int) -> None:
+    good = Sample(Load(1, 1, 1, 1, 1, {201: 990, 409: 10}), Usage())
+    load = Load(10_000, 1, 1, 1, 1, {201: 10_000 - conflicts, 409: conflicts})
+    assert astray([good, Sample(load, Usage())]) == ({"conflicts astray": off} if off else {})

@@ -6,6 +6,7 @@ import io
 
 import orjson
 import pytest
+from benchmarks import embedded, levels
 from benchmarks.targets import OVERALL, TARGETS, judged
 from rich.console import Console
 
@@ -122,3 +123,9 @@ def test_what_holds_for_all_suites_is_judged_too() -> None:
 def test_to_reach_is_no_less_than_what_must_be() -> None:
     for target in TARGETS.values():
         assert target.reach <= target.must if target.at_most else target.reach >= target.must
+
+
+def test_queries_with_a_target_are_those_that_are_repeated() -> None:
+    for engines, kinds in (("real", levels.JUDGED), ("embedded", embedded.JUDGED)):
+        figures = [figure for suite, figure, engines_ in TARGETS if suite == "queries" and engines_ == engines]
+        assert {figure.partition(", 64 connections")[0] for figure in figures} == set(kinds)

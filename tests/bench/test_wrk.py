@@ -9,7 +9,7 @@ import pytest
 from twofold.bench import wrk
 from twofold.bench.client import Digits
 from twofold.bench.wrk import MARK, Load
-from twofold.errors import SettingsError
+from twofold.errors import EngineError, SettingsError
 
 TOLD = """Running 2s test @ http://127.0.0.1:3000
   1 threads and 64 connections
@@ -66,3 +66,23 @@ def test_a_missing_wrk_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SettingsError, match="apt install wrk"):
         wrk.program()
+
+
+def _program(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "wrk"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_run_that_fails_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _program(tmp_path, "echo unable to connect; echo refused; exit 1", monkeypatch)
+    with pytest.raises(EngineError, match=r"^wrk failed: unable to connect refused$"):
+        wrk.run(9, [], connections=1, seconds=1)
+
+
+def test_a_run_that_does_not_end_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _program(tmp_path, "exec sleep 60", monkeypatch)
+    monkeypatch.setattr(wrk, "GRACE_SECONDS", -0.9)
+    with pytest.raises(EngineError, match=r"^wrk did not end within 0 s$"):
+        wrk.run(9, [], connections=1, seconds=1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from twofold.bench import wrk
 from twofold.bench.commands import Work
+from twofold.bench.finder import searches
 from twofold.bench.lag import Hops, Lags, Prober, watched
 from twofold.bench.measure import Report
 from twofold.bench.processes import Roles, Usage
@@ -123,8 +124,9 @@ def told(pipeline: Pipeline, run: Paced, when: str) -> None:
     engines, when = pipeline.workspace.engines, f"{pipeline.label}{when}"
     row = Row(SUITE, f"{when}: accepted", "commands/s", [run.load.rate], engines, run.load.p50, run.load.p99, run.used.cpu, run.used.rss)
     pipeline.report.add(row).errors = run.errors
+    found = "searchable" if searches(pipeline.workspace, pipeline.work) else "readable"
     for share in (0.5, 0.99):
-        pipeline.report.add(Row(SUITE, f"{when}: searchable after, p{share * 100:.0f}", "s", [run.lags.percentile(share)], engines))
+        pipeline.report.add(Row(SUITE, f"{when}: {found} after, p{share * 100:.0f}", "s", [run.lags.percentile(share)], engines))
 
 
 def _burst(pipeline: Pipeline, flow: Flow) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How far search is behind: probes that are created beside the load and searched for until they are found, and what is on its way."""
+"""How far search is behind: probes that are created beside the load and looked for until they are found, and what is on its way."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import orjson
 
+from twofold.bench.bodies import Body
 from twofold.bench.client import Client, Digits
 from twofold.bench.commands import Work
+from twofold.bench.finder import finder
 from twofold.bench.workspace import Workspace
 from twofold.errors import EngineError
-from twofold.index.port import Search
 
-PROBES = 20  # a second
+PROBES = 50  # a second
 LOOK_SECONDS = 0.01
 LOST_SECONDS = 30.0  # after which a probe counts as lost
 COUNT_SECONDS = 0.25
@@ -27,7 +28,7 @@ COUNT_SECONDS = 0.25
 
 @dataclass(slots=True)
 class Lags:
-    """Seconds from the answer 201 until a search finds the document; probes refused, never found, and searches that failed."""
+    """Seconds from the answer 201 until the document is found; probes refused, never found, and searches that failed."""
 
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
@@ -45,6 +46,14 @@ class Lags:
         return {name: count for name, count in found.items() if count}
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was created, as it was answered, and since when it is."""
+
+    document: Body
+    since: float
+
+
 class Prober:
     """Creates probes in one thread and looks for all that are outstanding in another, one small request at a time.
 
@@ -54,7 +63,7 @@ class Prober:
     def __init__(self, workspace: Workspace, work: Work) -> None:
         self._port, self._work = workspace.settings.command_port, work
         self._found = finder(workspace, work)
-        self._outstanding: dict[str, float] = {}
+        self._outstanding: dict[str, Probe] = {}
         self._stop, self._abandoned = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._create, self._look)]
         self.lags = Lags()
@@ -87,46 +96,32 @@ class Prober:
             client.close()  # the next request connects anew
             status, answer = 0, b""
         if status == 201:
-            self._outstanding[orjson.loads(answer)["id"]] = time.monotonic()
+            since, document = time.monotonic(), orjson.loads(answer)
+            self._outstanding[document["id"]] = Probe(document, since)
         else:
             self.lags.refused += 1
 
     def _look(self) -> None:
         while not self._stop.is_set() or self._threads[0].is_alive() or (self._outstanding and not self._abandoned.is_set()):
             begun = time.monotonic()
-            waiting = list(self._outstanding)[:100]
+            waiting = list(self._outstanding.values())[:100]
             self._note(self._seen(waiting) if waiting else (), waiting, begun)
             time.sleep(max(0.0, begun + LOOK_SECONDS - time.monotonic()))
 
-    def _seen(self, waiting: Sequence[str]) -> Sequence[str]:
+    def _seen(self, waiting: Sequence[Probe]) -> Sequence[str]:
         try:
-            return self._found(waiting)
+            return self._found([each.document for each in waiting])
         except (EngineError, OSError, HTTPException):
             self.lags.failed += 1
             return ()
 
-    def _note(self, seen: Sequence[str], waiting: Sequence[str], begun: float) -> None:
+    def _note(self, seen: Sequence[str], waiting: Sequence[Probe], begun: float) -> None:
         for id_ in seen:
-            self.lags.seconds.append(max(0.0, time.monotonic() - self._outstanding.pop(id_)))
-        for id_ in [each for each in waiting if begun - self._outstanding.get(each, begun) > LOST_SECONDS]:
-            del self._outstanding[id_]
-            self.lags.lost += 1
-
-
-def finder(workspace: Workspace, work: Work) -> Callable[[Sequence[str]], list[str]]:
-    """Which of these ids a search finds. Embedded files belong to the process that serves them, so that one is asked, and by gets: a
-    document is there for both at once, by one commit.
-    """
-    if workspace.engines == "embedded":
-        client = Client(workspace.settings.query_port)
-        return lambda ids: [id_ for id_ in ids if client.send("GET", f"{work.path}/{id_}")[0] == 200]
-    index = workspace.system.index
-
-    def found(ids: Sequence[str]) -> list[str]:
-        [page] = index.search(work.resource, [Search(filters=(("id", tuple(ids)),), limit=len(ids))])
-        return [hit.document["id"] for hit in page.hits]
-
-    return found
+            self.lags.seconds.append(max(0.0, time.monotonic() - self._outstanding.pop(id_).since))
+        for probe in waiting:
+            if begun - probe.since > LOST_SECONDS and probe.document["id"] in self._outstanding:
+                del self._outstanding[probe.document["id"]]
+                self.lags.lost += 1
 
 
 class Hops:

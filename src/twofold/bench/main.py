@@ -49,6 +49,7 @@ QUICK = Sizes(
 def run(settings: Settings, name: str | None, file: Path | None, output: Path, *, quick: bool) -> int:
     """Measures one resource, or all. Returns the exit code: 0, or 130 after Ctrl-C."""
     sizes, report = QUICK if quick else FULL, Report()
+    table.check(output)
     wrk.program()
     processes.require_linux()
     interruptible()

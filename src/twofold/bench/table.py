@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold import __version__
+from twofold.errors import SettingsError
 
 ROLES = ("command", "relay", "project", "query")
 NUMBERS = ("real engines", "embedded", "p50/p99 ms", "CPU s c/r/p/q", "peak MiB c/r/p/q", "errors", "x peer", "peer", "must", "reach")
@@ -91,6 +92,14 @@ def document(rows: Sequence[Row], about: dict[str, Any]) -> bytes:
     derived = ("value", "spread", "ratio", "verdict")
     told = [{name: getattr(row, name) for name in (*Row.__slots__, *derived)} for row in rows]
     return orjson.dumps({**about, "machine": machine, "rows": told}, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_DATACLASS)
+
+
+def check(path: Path) -> None:
+    """Raises SettingsError where `write` could not write: that is told before anything is measured."""
+    if not path.parent.is_dir():
+        raise SettingsError(f"{path}: there is no folder {path.parent} to write the figures to.")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SettingsError(f"{path}: the figures cannot be written there.")
 
 
 def write(path: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:

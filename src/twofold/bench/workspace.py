@@ -39,7 +39,8 @@ class Workspace:
             raise SettingsError("The benchmark measures an app on embedded engines or on real ones: set all three URLs, or none.")
         self.name = f"bench_{secrets.token_hex(4)}"
         self.of, self._given = app, given
-        self._data = given.data.absolute() / self.name
+        data = given.data.absolute()
+        self._data, self._made = data / self.name, [each for each in (data, *data.parents) if not each.exists()]
         self.app: App = derive(load_app(app), self.name)
         self.settings = given.model_copy(update=self._changes())
         self.engines: Engines = "embedded" if all(embedded) else "real"
@@ -77,9 +78,9 @@ class Workspace:
         return Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="twofold-bench-")))
 
     def __enter__(self) -> Self:
-        self._create()
-        self._exit.callback(self._remove)
         try:
+            self._create()
+            self._exit.callback(self._remove)
             self.system.migrate()
         except BaseException:
             self.__exit__()
@@ -107,10 +108,13 @@ class Workspace:
         return changed
 
     def _create(self) -> None:
+        """Its removal is registered first: Ctrl-C may come before CREATE DATABASE is answered."""
         if scheme(self.settings.write_url) == "mysql":
+            self._exit.callback(_told, lambda: self.sql(f"DROP DATABASE IF EXISTS {self.name}"))
             try:
                 self.sql(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
             except DBAPIError as error:
+                self._exit.pop_all()  # nothing was made, and whoever may not create may not drop
                 raise SettingsError(
                     f"The benchmark writes to a database of its own, which could not be made ({error.orig}). "
                     "Name a user in --write-url who may create and drop databases whose names begin with bench_."
@@ -130,13 +134,12 @@ class Workspace:
         if scheme(self.settings.log_url) == "kafka":
             _told(self._remove_topics)
         self.release()
-        if scheme(self.settings.write_url) == "mysql":
-            _told(lambda: self.sql(f"DROP DATABASE IF EXISTS {self.name}"))
         if scheme(self.settings.read_url) != "sqlite":
             _told(self._remove_indices)
         shutil.rmtree(self._data, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self._given.data.rmdir()  # where this run made it: only an empty folder can be removed so
+        with contextlib.suppress(OSError):  # another run may have put its files there meanwhile
+            for folder in self._made:
+                folder.rmdir()
 
     def _remove_topics(self) -> None:
         for each in self.app:
@@ -154,11 +157,17 @@ class Workspace:
 
 
 def delete_topics(url: str, topics: list[str]) -> None:
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - an extra
+    """Those that are not there are passed over."""
+    from confluent_kafka import KafkaError, KafkaException  # noqa: PLC0415 - an extra
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
     admin = AdminClient({"bootstrap.servers": url.partition("://")[2].strip("/"), "log_level": 4})  # warnings: else its end is told too
     for deleted in admin.delete_topics(topics).values():
-        deleted.result(10)
+        try:
+            deleted.result(10)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
 
 
 def search_client(url: str) -> Client:

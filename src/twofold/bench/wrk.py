@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from twofold.errors import SettingsError
+from twofold.errors import EngineError, SettingsError
 
 MARK = "7700000000000077"  # digits, so that it may stand in a JSON string and as a number
 HOST = "127.0.0.1"
@@ -166,7 +166,7 @@ def run(
 ) -> Load:
     """Sends requests to a port, of this machine unless told otherwise, for so many seconds, or until `count` are answered.
 
-    One thread of wrk makes 40,000 requests a second.
+    One thread of wrk makes 40,000 requests a second. Raises EngineError where it fails, or does not end.
     """
     with tempfile.TemporaryDirectory(prefix="twofold-wrk-") as name:
         requests, lua = Path(name, "templates"), Path(name, "script.lua")
@@ -174,7 +174,14 @@ def run(
         salt = random.randrange(10_000_000, 90_000_000)  # noqa: S311 - values that are new, not secret
         lua.write_text(script(requests, salt, rate=rate, count=count))
         command = [program(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua), f"http://{host}:{port}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + GRACE_SECONDS)  # noqa: S603 - wrk, found above
+        return parse(_output(command, seconds + GRACE_SECONDS))
+
+
+def _output(command: Sequence[str], longest: float) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=longest)  # noqa: S603 - wrk, found above
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"wrk did not end within {longest:.0f} s") from None
     if done.returncode:
-        raise SettingsError(f"wrk failed: {(done.stderr or done.stdout).strip()[-500:]}")
-    return parse(done.stdout)
+        raise EngineError(f"wrk failed: {' '.join((done.stderr or done.stdout).split())[-500:]}")
+    return done.stdout
