@@ -33,7 +33,7 @@ SUITES: dict[str, Callable[[Run], None]] = {
     "neighbours": neighbours.measure,
     "embedded": embedded.measure,
 }
-ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
+ENGINES = {"write_url": "mysql://root:root@127.0.0.1:3306/user?tls=off", "log_url": "kafka://127.0.0.1:9092", "read_url": "elasticsearch://127.0.0.1:9200"}
 WIDTH = 200  # of the table where standard output is no terminal
 
 

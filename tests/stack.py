@@ -72,6 +72,8 @@ class Stack:
     def close(self) -> None:
         self.commands.close()
         self.queries.close()
+        for projector in self._projectors:
+            projector.close()
         self.system.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import uuid
@@ -41,7 +42,11 @@ def until(happened: Callable[[], bool]) -> None:
 
 def inside(thread: Thread, function: str) -> bool:
     """Whether a thread is in a function of this name."""
-    frame = sys._current_frames().get(thread.ident or 0)
+    gc.disable()  # a collection in the middle of it deadlocks: github.com/python/cpython/issues/106883
+    try:
+        frame = sys._current_frames().get(thread.ident or 0)
+    finally:
+        gc.enable()
     while frame and frame.f_code.co_name != function:
         frame = frame.f_back
     return frame is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +92,22 @@ class Index:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Backoff", Quick)
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every projector that a test makes is closed."""
+    made: list[Projector] = []
+    init = Projector.__init__
+
+    def noted(self: Projector, *given: Any, **more: Any) -> None:
+        init(self, *given, **more)
+        made.append(self)
+
+    monkeypatch.setattr(Projector, "__init__", noted)
+    yield
+    for projector in made:
+        projector.close()
 
 
 class Quick:

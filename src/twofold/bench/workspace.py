@@ -122,7 +122,8 @@ class Workspace:
 
     def sql(self, statement: str) -> None:
         """Outside of any database."""
-        engine = create_engine(make_url(self.settings.write_url).set(drivername="mysql+pymysql", database=""))
+        url = make_url(self.settings.write_url).set(drivername="mysql+pymysql", database="", query={})
+        engine = create_engine(url)
         try:
             with engine.begin() as connection:
                 connection.execute(text(statement))

@@ -67,8 +67,7 @@ class Batcher(Generic[T, R]):
         self._ready = threading.Condition()
         self._stopping = False
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{lane}", daemon=True) for lane in range(lanes)]
-        for thread in self._threads:
-            thread.start()
+        self._started = False
 
     def submit(self, item: T, weight: int = 1) -> Future[R]:
         """The item's result, in time, for a thread. Raises Unavailable when too many wait or the batcher is stopped."""
@@ -98,7 +97,7 @@ class Batcher(Generic[T, R]):
         with self._ready:
             self._stopping = True
             self._ready.notify_all()
-        for thread in self._threads:
+        for thread in self._threads if self._started else ():
             thread.join()
 
     def _enter(self, entry: _Entry[T, R]) -> None:
@@ -109,6 +108,10 @@ class Batcher(Generic[T, R]):
             self._waiting.append(entry)
             self._waiting_weight += entry.weight
             self._ready.notify()
+            if not self._started:  # with the first item
+                self._started = True
+                for thread in self._threads:
+                    thread.start()
 
     def _work(self) -> None:
         while (entries := self._next()) or not self._stopping or self._waiting:
