@@ -14,7 +14,8 @@ from twofold.log.port import Message
 MAX_VALUE = 512 * 1024
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CONTENT_TYPE = b"application/json"
-_REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence")
+_HEADERS = ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence", "ce_args", "traceparent")
+REQUIRED = 5  # of these, the first
 _SEQUENCE = re.compile("[1-9][0-9]{0,17}")
 
 
@@ -69,16 +70,15 @@ class Record:
     def from_message(message: Message) -> Record:
         """The record in a message. Raises Unreadable for anything that twofold did not write."""
         headers = dict(message.headers)
-        required = [headers.get(name) for name in _REQUIRED]
-        if None in required:
-            raise Unreadable(f"header {_REQUIRED[required.index(None)]} is missing: not a CloudEvents record in binary mode")
-        args, traceparent = headers.get("ce_args"), headers.get("traceparent")
         try:
             key = (message.key or b"").decode()
-            version, event_id, type_, time, sequence = [value.decode() for value in required if value is not None]
-            more = [None if value is None else value.decode() for value in (args, traceparent)]
+            texts = [None if (value := headers.get(name)) is None else value.decode() for name in _HEADERS]
         except UnicodeDecodeError:
             raise Unreadable("the key or a header is not UTF-8") from None
+        required, more = texts[:REQUIRED], texts[REQUIRED:]
+        if None in required:
+            raise Unreadable(f"header {_HEADERS[required.index(None)]} is missing: not a CloudEvents record in binary mode")
+        version, event_id, type_, time, sequence = [text for text in required if text is not None]
         if version != "1.0":
             raise Unreadable("ce_specversion is not 1.0")
         if not UUID.fullmatch(key):

@@ -20,6 +20,10 @@ NOT_RUN = {
     "make check": "it is a part of `make test`",
     "make unit": "it is a part of `make test`",
     "make engines-down": "other tests use the engines",
+    "make bench": "tests/bench runs its suites in short",
+    "make bench QUICK=1": "tests/bench runs its suites in short",
+    'make bench SUITES="commands queries"': "tests/bench runs its suites in short",
+    "make bench SEED=folder": "it needs the article's programs, which are not ours to ship",
     "docker compose up --wait": "there may be no Docker; test_reference holds its addresses against those of `make engines`",
 }
 SHORTER = {"creations.py 200": "creations.py 20", "timeit -n 50 ": "timeit -n 2 ", "visible.py 60": "visible.py 3"}  # measurements
