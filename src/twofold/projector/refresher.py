@@ -1,7 +1,7 @@
 """When the index is asked for a refresh, beside the stream: soon where that is cheap, seldom where it is dear.
 
 A refresh makes what was applied searchable, and costs the index more the more that is. The next one comes no sooner than
-PAUSES times what the last one took, so that refreshes have at most a tenth of the time; the index's own interval goes on beside.
+PAUSES times what the last one took, so that refreshes have at most a sixth of the time; the index's own interval goes on beside.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from twofold.runtime.retry import Backoff
 log: Any = structlog.get_logger()
 LOOK_SECONDS = 0.05  # how often it is looked whether a refresh has ended
 SOONEST = 0.02  # seconds behind what was applied, for more to come along
-PAUSES = 10
+PAUSES = 5
 
 
 class Refresher:
