@@ -15,7 +15,7 @@ MAX_VALUE = 512 * 1024
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CONTENT_TYPE = b"application/json"
 _HEADERS = ("ce_specversion", "ce_id", "ce_type", "ce_time", "ce_sequence", "ce_args", "traceparent")
-REQUIRED = 5  # of these, the first
+_REQUIRED = 5  # of these, the first
 _SEQUENCE = re.compile("[1-9][0-9]{0,17}")
 
 
@@ -75,7 +75,7 @@ class Record:
             texts = [None if (value := headers.get(name)) is None else value.decode() for name in _HEADERS]
         except UnicodeDecodeError:
             raise Unreadable("the key or a header is not UTF-8") from None
-        required, more = texts[:REQUIRED], texts[REQUIRED:]
+        required, more = texts[:_REQUIRED], texts[_REQUIRED:]
         if None in required:
             raise Unreadable(f"header {_HEADERS[required.index(None)]} is missing: not a CloudEvents record in binary mode")
         version, event_id, type_, time, sequence = [text for text in required if text is not None]
