@@ -20,7 +20,7 @@ from twofold.fields import Field, Json, Secret, Unsupported, field_of
 
 FREE = ("create", "replace", "patch", "delete")
 RESERVED = frozenset(
-    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields fuzzy "  # noqa: SIM905 - words read best as words
+    "id version deleted created_at updated_at q sort limit cursor offset document filter facets facet_limit facet_mode fields fuzzy "  # noqa: SIM905 - words read best as words
     "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command".split()
 )
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "metrics", "problems", "capabilities"})
@@ -74,6 +74,11 @@ class Declaration:
     @cached_property
     def public(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if not field.secret)
+
+    @cached_property
+    def indexed(self) -> tuple[Field, ...]:
+        """The fields of documents, and so what readers see and search by."""
+        return self.public
 
     @cached_property
     def secrets(self) -> tuple[Field, ...]:

@@ -19,7 +19,7 @@ from twofold.bench.processes import Role, Roles, Usage
 from twofold.bench.queries import CURSOR, FILTER, GET, WORD, Known, prefix
 from twofold.bench.wrk import Load
 from twofold.errors import EngineError, SettingsError
-from twofold.index.port import Search
+from twofold.index.search import Search, Term
 
 ID = "01a20964-3251-728a-b11a-80021852b308"
 
@@ -93,7 +93,7 @@ def test_questions_are_those_that_the_query_service_takes() -> None:
     }
     word, deep = asked[WORD].searches[0], asked[CURSOR].searches[0]
     assert isinstance(word, Search)
-    assert word.words == ("Müller",)
+    assert word.text == ((Term("Müller"),),)
     assert isinstance(deep, Search)
     assert deep.after == (ID,)
 

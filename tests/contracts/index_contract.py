@@ -21,7 +21,8 @@ import pytest
 from twofold import Keyword, Resource, Text
 from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.fields import Places, timestamp
-from twofold.index.port import TOTAL_CAP, Hit, Operation, Page, ReadStore, Search, Sort, Verdict
+from twofold.index.port import Operation, ReadStore, Verdict
+from twofold.index.search import TOTAL_CAP, Hit, Page, Search, Sort, Term
 from twofold.resource import Declaration
 from twofold.users import User
 
@@ -120,8 +121,13 @@ def fill(store: ReadStore, resource: Declaration, operations: Iterable[Operation
     store.refresh(resource)
 
 
-def find(store: ReadStore, resource: Declaration, *words: str, **search: Any) -> Page:
-    return store.search(resource, [Search(words=words, **search)])[0]
+def said(*words: str, prefix: str | None = None) -> tuple[tuple[Term, ...], ...]:
+    """Every word, and a word that begins with `prefix`."""
+    return *((Term(word),) for word in words), *(() if prefix is None else ((Term(prefix, prefix=True),),))
+
+
+def find(store: ReadStore, resource: Declaration, *words: str, prefix: str | None = None, **search: Any) -> Page:
+    return store.search(resource, [Search(said(*words, prefix=prefix), **search)])[0]
 
 
 def ids(page: Page) -> list[str]:
@@ -344,7 +350,7 @@ class IndexContract:
         resource = declare()
 
         assert (
-            find(store, resource) == find(store, resource, "x") == find(store, resource, filters=(("amount", (1,)),)) == Page()
+            find(store, resource) == find(store, resource, "x") == find(store, resource, refinements=(("amount", (1,)),)) == Page()
         )
 
     def test_every_word_occurs_in_some_text_field(self, store: ReadStore, declare: Declare) -> None:
@@ -408,8 +414,9 @@ class IndexContract:
         ],
     )  # fmt: skip
     def test_any_text_can_be_searched_for(self, store: ReadStore, text_resource: Declaration, text: str) -> None:
-        searches = [Search(words=(text,)), Search(words=(text, "plain")), Search(prefix=text), Search(words=("plain",), prefix=text)]
-        searches.append(Search(filters=(("code", (text,)),)))
+        texts = said(text), said(text, "plain"), said(prefix=text), said("plain", prefix=text)
+        searches = [Search(each) for each in texts]
+        searches.append(Search(refinements=(("code", (text,)),)))
 
         *_, page = store.search(text_resource, searches)
 
@@ -444,7 +451,7 @@ class IndexContract:
         fill(store, resource, [one, two, live("none"), live("empty", tags=[], numbers=[])])
 
         def found(*filters: tuple[str, tuple[Any, ...]], words: tuple[str, ...] = ()) -> list[str]:
-            return ids(find(store, resource, *words, filters=filters))
+            return ids(find(store, resource, *words, refinements=filters))
 
         for name, *values in ALIKE:
             first, second = (value[-1] if isinstance(value, list) else value for value in values)
@@ -484,7 +491,7 @@ class IndexContract:
         model = Model(random.Random(11), 300)
         fill(store, resource, model.operations())
 
-        for search in (Search(words=("anna",)), Search(prefix="a"), Search(words=("anna",), prefix="b"), Search()):
+        for search in (Search(said("anna")), Search(said(prefix="a")), Search(said("anna", prefix="b")), Search()):
             for sort in (
                 (Sort("_score", descending=True),),
                 (Sort("_score", descending=True), Sort("id", descending=True)),
@@ -509,7 +516,7 @@ class IndexContract:
 
         fill(store, resource, (live(f"x{number:06}", rank=2) for number in range(50)))
 
-        everything, some = find(store, resource, limit=3), find(store, resource, filters=(("rank", (0,)),), limit=0)
+        everything, some = find(store, resource, limit=3), find(store, resource, refinements=(("rank", (0,)),), limit=0)
         assert (len(everything.hits), everything.total, everything.exact) == (3, TOTAL_CAP, False)
         assert (len(some.hits), some.total, some.exact) == (0, TOTAL_CAP // 2, True)
         last = find(store, resource, sort=(Sort("rank"),), after=(2, "x000047"))
@@ -522,12 +529,12 @@ class IndexContract:
             {"sort": (Sort("title"),)},
             {"sort": (Sort("tags"),)},
             {"sort": (Sort("zork"),)},
-            {"filters": (("title", ("a",)),)},
-            {"filters": (("zork", ("a",)),)},
-            {"filters": (("amount", ("1",)),)},
-            {"filters": (("born", ("yesterday",)),)},
-            {"filters": (("active", (None,)),)},
-            {"filters": (("amount", (2**63,)),)},
+            {"refinements": (("title", ("a",)),)},
+            {"refinements": (("zork", ("a",)),)},
+            {"refinements": (("amount", ("1",)),)},
+            {"refinements": (("born", ("yesterday",)),)},
+            {"refinements": (("active", (None,)),)},
+            {"refinements": (("amount", (2**63,)),)},
             {"after": ("a", "b")},
             {"after": (1,)},
             {"sort": (Sort("amount"),), "after": ("x", "a")},
@@ -574,7 +581,7 @@ class IndexContract:
         fill(store, grown, [live("c", name="carl", city="Rome", about="likes cats", sizes=[3, 4])])
 
         assert ids(find(store, grown, "anna")) == ids(find(store, grown, prefix="an")) == ["a"]
-        assert ids(find(store, grown, "cats", "carl", filters=(("city", ("Rome",)), ("sizes", (4,))))) == ["c"]
+        assert ids(find(store, grown, "cats", "carl", refinements=(("city", ("Rome",)), ("sizes", (4,))))) == ["c"]
         assert ids(find(store, grown, sort=(Sort("city"),))) == ["c", "a"]
 
     @pytest.mark.parametrize("cls", [Changed, Shrunk])
@@ -677,7 +684,7 @@ class Model:
         prefix = chance.choice([None, chance.choice(self.WORDS)[: chance.randint(1, 4)]])
         sort = tuple(Sort(name, chance.random() < 0.5) for name in chance.sample(SORTABLE, chance.randint(1, 2)))
         words = tuple(self._word() for _ in range(chance.choice([0, 1, 1, 2])))
-        return Search(words, prefix, tuple(filters), sort, limit=chance.choice([1, 20, 2000]))
+        return Search(said(*words, prefix=prefix), refinements=tuple(filters), sort=sort, limit=chance.choice([1, 20, 2000]))
 
     def found(self, search: Search) -> list[str]:
         """The ids of all matches, in order; `after` and `limit` left aside."""
@@ -692,12 +699,10 @@ class Model:
     def _matches(self, document: Document, search: Search) -> bool:
         texts = [document.get("title"), document.get("label"), *document.get("lines", [])]
         words = {word for text in texts for word in _fold(text or "").split()}
-        filtered = (_held(document.get(name)) & set(values) for name, values in search.filters)
-        prefix = _fold(search.prefix or "")
+        filtered = (_held(document.get(name)) & set(values) for name, values in search.refinements)
         return (
             "deleted" not in document
-            and all(_fold(word) in words for word in search.words)
-            and (search.prefix is None or any(word.startswith(prefix) for word in words))
+            and all(_applies(term, words) for (term,) in search.text)
             and all(filtered)
         )
 
@@ -729,6 +734,11 @@ class Model:
         kept = {name: value for name, value in document.items() if chance.random() < 0.8}
         nulls = {name: None for name in document if name not in kept and chance.random() < 0.5 and name not in ("tags", "lines", "numbers")}
         return {"id": key, "version": 1, "created_at": timestamp(moment), "updated_at": timestamp(DAY), **kept, **nulls}
+
+
+def _applies(term: Term, words: set[str]) -> bool:
+    wanted = _fold(term.text)
+    return any(word.startswith(wanted) for word in words) if term.prefix else wanted in words
 
 
 def _fold(text: str) -> str:

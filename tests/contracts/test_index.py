@@ -23,7 +23,8 @@ from twofold.errors import EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
-from twofold.index.port import ReadStore, Search, Verdict
+from twofold.index.port import ReadStore, Verdict
+from twofold.index.search import Search
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 

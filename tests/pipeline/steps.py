@@ -12,7 +12,7 @@ from twofold.bootstrap import System
 from twofold.command.decide import Command
 from twofold.command.writer import Writer
 from twofold.fields import timestamp
-from twofold.index.port import Search
+from twofold.index.search import Search
 from twofold.log.port import Message
 from twofold.projector.projector import Projector
 from twofold.relay.relay import Relay

@@ -8,7 +8,7 @@ from tests.pipeline.steps import Pipeline
 
 from twofold import App, Column, Keyword, Resource, Text, Unique
 from twofold.bootstrap import System
-from twofold.index.port import Search
+from twofold.index.search import Search
 
 
 def newer(name: str) -> App:

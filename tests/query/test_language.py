@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from twofold import Keyword, Password, Places, Resource, Text
 from twofold.errors import Problem
-from twofold.index.mapping import filters
-from twofold.index.port import Search, Sort
+from twofold.index.mapping import refinements
+from twofold.index.search import Search, Sort, Term
 from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES, MAX_WORDS, cursor, parse
 
 
@@ -58,7 +58,7 @@ def errors(**parameters: Any) -> list[dict[str, str]]:
 
 
 def test_nothing_asks_for_the_newest() -> None:
-    assert asked() == Search((), None, (), NEWEST, DEFAULT_LIMIT)
+    assert asked() == Search(sort=NEWEST, limit=DEFAULT_LIMIT)
 
 
 class TestWords:
@@ -84,7 +84,7 @@ class TestWords:
     )
     def test_words_are_split_at_spaces_and_the_last_may_be_unfinished(self, q: str, words: tuple[str, ...], prefix: str | None) -> None:
         search = asked(q=q)
-        assert (search.words, search.prefix) == (words, prefix)
+        assert search.text == (*((Term(word),) for word in words), *(() if prefix is None else ((Term(prefix, prefix=True),),)))
 
     def test_the_best_come_first_where_there_are_words(self) -> None:
         assert (asked(q="ana").sort, asked(q=" ").sort, asked(q="ana", sort="-year").sort) == (
@@ -127,7 +127,7 @@ class TestFilters:
         ],
     )
     def test_a_value_is_as_documents_hold_it(self, name: str, text: str, value: Any) -> None:
-        assert asked(**{name: text}).filters == ((name, (value,)),)
+        assert asked(**{name: text}).refinements == ((name, (value,)),)
 
     @pytest.mark.parametrize(
         ("name", "texts", "allowed"),
@@ -160,10 +160,10 @@ class TestFilters:
             assert error["detail"].startswith(allowed)
 
     def test_values_of_one_field_are_alternatives_and_fields_are_in_order(self) -> None:
-        assert asked(year=["1962", "1961"], genre="drama").filters == (("genre", ("drama",)), ("year", (1962, 1961)))
+        assert asked(year=["1962", "1961"], genre="drama").refinements == (("genre", ("drama",)), ("year", (1962, 1961)))
 
     def test_the_number_of_values_is_limited_where_it_is_exceeded(self) -> None:
-        assert len(asked(year=["1"] * MAX_VALUES).filters[0][1]) == MAX_VALUES
+        assert len(asked(year=["1"] * MAX_VALUES).refinements[0][1]) == MAX_VALUES
         assert errors(genre="drama", year=["1"] * (MAX_VALUES + 1)) == [{"parameter": "year", "detail": "At most 50 values."}]
 
     @given(st.sampled_from(FILTERS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
@@ -172,7 +172,7 @@ class TestFilters:
             search = asked(**{name: text})
         except Problem:
             return
-        assert list(filters(FILMS, search)) == list(search.filters)
+        assert [(each.field, each.values) for each in refinements(FILMS, search)] == list(search.refinements)
 
 
 class TestNames:
@@ -241,7 +241,7 @@ class TestCursor:
         search = asked(**self.QUERY)
         again = asked(**self.QUERY, cursor=cursor(search, (1962, "Jules et Jim", "id")))
         assert again.after == (1962, "Jules et Jim", "id")
-        assert (again.words, again.prefix, again.filters, again.sort) == (search.words, search.prefix, search.filters, search.sort)
+        assert (again.text, again.refinements, again.sort) == (search.text, search.refinements, search.sort)
 
     @pytest.mark.parametrize("value", [None, True, 0, -(2**63), 1.5, "", "é😀\n", "x" * 8191])
     def test_any_value_survives(self, value: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from twofold import Resource
 from twofold.errors import Rejected, Unavailable
-from twofold.index.port import Page, Search
+from twofold.index.search import Page, Search
 from twofold.query.reader import Reader
 from twofold.resource import Declaration
 from twofold.users import User

@@ -10,7 +10,7 @@ from twofold.bench.client import Client
 from twofold.bench.commands import Work
 from twofold.bench.workspace import Workspace
 from twofold.fields import Field
-from twofold.index.port import Search
+from twofold.index.search import Search
 
 Find = Callable[[Sequence[Body]], list[str]]
 MARKED = ("string", "integer", "decimal")  # kinds whose unique values are a probe's alone
@@ -56,7 +56,7 @@ def _together(workspace: Workspace, work: Work) -> Find:
 
     def found(probes: Sequence[Body]) -> list[str]:
         ids = tuple(each["id"] for each in probes)
-        [page] = index.search(work.resource, [Search(filters=(("id", ids),), limit=len(ids))])
+        [page] = index.search(work.resource, [Search(refinements=(("id", ids),), limit=len(ids))])
         return [hit.document["id"] for hit in page.hits]
 
     return found

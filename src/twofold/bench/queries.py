@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from twofold.bench import wrk
-from twofold.index.port import Search, Sort
+from twofold.index.search import Search, Sort
 from twofold.query import language
 from twofold.resource import Declaration
 

@@ -20,7 +20,8 @@ from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
 from twofold.index.elastic_query import search_body
 from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
-from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search, Verdict
+from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
+from twofold.index.search import TOTAL_CAP, Hit, Page, Search
 from twofold.resource import Declaration
 
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.

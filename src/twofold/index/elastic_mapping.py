@@ -72,7 +72,7 @@ def _properties(resource: Declaration) -> dict[str, Any]:
         "created_at": _DATETIME,
         "updated_at": _DATETIME,
     }
-    return system | {field.name: _property(field) for field in resource.public}
+    return system | {field.name: _property(field) for field in resource.indexed}
 
 
 def _property(field: Field) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from twofold.fields import INT64, Kind
 from twofold.index.elastic_mapping import text_paths
-from twofold.index.mapping import SCORE, after, filters, full_sort, sort_kind
-from twofold.index.port import TOTAL_CAP, Search, Sort
+from twofold.index.mapping import SCORE, after, full_sort, refinements, sort_kind
+from twofold.index.search import TOTAL_CAP, Search, Sort, Term
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
@@ -38,26 +38,34 @@ def search_body(resource: Declaration, search: Search) -> Json:
 
 
 def _query(resource: Declaration, search: Search) -> Json:
-    chosen = [{"terms": {name: list(values)}} for name, values in filters(resource, search)]
+    chosen = [{"terms": {each.field: list(each.values)}} for each in refinements(resource, search)]
     live = {"term": {"deleted": True}}  # also where the alias has lost its filter
-    return {"bool": {"must": _words(resource, search), "filter": chosen, "must_not": live}}
+    return {"bool": {"must": _text(resource, search), "filter": chosen, "must_not": live}}
 
 
-def _words(resource: Declaration, search: Search) -> list[Json]:
-    asked = [*search.words, *([] if search.prefix is None else [search.prefix])]
+def _text(resource: Declaration, search: Search) -> list[Json]:
     paths = text_paths(resource)
-    if not asked:
+    if not search.text:
         return [{"match_all": {}}]
     if not paths:
         return [{"match_none": {}}]
     # A word without letters and digits ("&") is no word to the analyser: beside others it drops out, alone it finds nothing.
-    empty = "all" if any(c.isalpha() or c.isdecimal() for word in asked for c in word) else "none"
-    common = {"fields": paths, "zero_terms_query": empty}
-    leaves = [{"query": word, "type": "phrase", **common} for word in search.words]
-    if search.prefix is not None:
-        # Not phrase_prefix: that looks at the first 50 terms with the prefix only.
-        leaves.append({"query": search.prefix, "type": "bool_prefix", "operator": "and", **common})
-    return [{"multi_match": leaf} for leaf in leaves]
+    empty = "all" if any(c.isalpha() or c.isdecimal() for group in search.text for term in group for c in term.text) else "none"
+    return [_group(paths, group, empty) for group in search.text]
+
+
+def _group(paths: list[str], group: tuple[Term, ...], empty: str) -> Json:
+    if len(group) == 1:
+        return _term(paths, group[0], empty)
+    return {"bool": {"should": [_term(paths, term, "none") for term in group]}}
+
+
+def _term(paths: list[str], term: Term, empty: str) -> Json:
+    common = {"query": term.text, "fields": paths, "zero_terms_query": "none" if term.excluded else empty}
+    # Not phrase_prefix: that looks at the first 50 terms with the prefix only.
+    kind = {"type": "bool_prefix", "operator": "and"} if term.prefix else {"type": "phrase"}
+    leaf = {"multi_match": {**common, **kind}}
+    return {"bool": {"must_not": leaf}} if term.excluded else leaf
 
 
 def _sort(resource: Declaration, sort: Sort) -> Json:

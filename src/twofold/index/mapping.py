@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 
 from twofold.errors import Outdated, Rejected
 from twofold.fields import INT64, Field, Kind
-from twofold.index.port import Hit, Search, Sort
+from twofold.index.search import Hit, OneOf, Search, Sort
 from twofold.resource import Declaration
 
 SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
@@ -27,12 +27,12 @@ def first_generation(resource: Declaration) -> str:
 
 
 def texts(resource: Declaration) -> list[Field]:
-    return [field for field in resource.public if field.text]
+    return [field for field in resource.indexed if field.text]
 
 
 def shape(resource: Declaration) -> dict[str, str]:
     """How each public field is indexed, in words. Where this changes, documents or their index change."""
-    return {field.name: _describe(field) for field in resource.public}
+    return {field.name: _describe(field) for field in resource.indexed}
 
 
 def digest(resource: Declaration) -> str:
@@ -48,7 +48,7 @@ def new_fields(resource: Declaration, held: Mapping[str, str]) -> list[Field]:
             now = f"is {wanted[name]} in the declaration" if name in wanted else "is not declared any more"
             fix = "Only a rebuild can change that, which this version cannot do yet"
             raise Outdated(f"The index {resource.index} holds {name} as {was}, but it {now}. {fix}")
-    return [field for field in resource.public if field.name not in held]
+    return [field for field in resource.indexed if field.name not in held]
 
 
 def full_sort(search: Search) -> tuple[Sort, ...]:
@@ -60,7 +60,7 @@ def sort_kind(resource: Declaration, name: str) -> Kind:
     """The kind of the values that `name` is sorted by. Raises Rejected where nothing can be sorted by it."""
     if name == SCORE:
         return "float"
-    field = _public(resource, name)
+    field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.sortable):
         raise Rejected(f"{resource.name} cannot be sorted by {name!r}")
     return SYSTEM[name] if field is None else field.kind
@@ -68,19 +68,31 @@ def sort_kind(resource: Declaration, name: str) -> Kind:
 
 def filter_kind(resource: Declaration, name: str) -> Kind:
     """The kind of the values that `name` is filtered by. Raises Rejected where nothing can be filtered by it."""
-    field = _public(resource, name)
+    field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.filterable):
         raise Rejected(f"{resource.name} cannot be filtered by {name!r}")
     return SYSTEM[name] if field is None else field.kind
 
 
-def filters(resource: Declaration, search: Search) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The search's filters. Raises Rejected for a value that no document can hold, since engines disagree about those."""
-    for name, values in search.filters:
-        kind = filter_kind(resource, name)
-        if not all(fits(kind, value) for value in values):
-            raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
-        yield name, values
+def refinements(resource: Declaration, search: Search) -> Iterator[OneOf]:
+    """The search's refinements as conditions, checked."""
+    for name, values in search.refinements:
+        check_values(resource, name, values)
+        yield OneOf(name, values)
+
+
+def check_values(resource: Declaration, name: str, values: Iterable[Any]) -> Kind:
+    """The field's kind. Raises Rejected for a value that no document can hold, since engines disagree about those."""
+    kind = filter_kind(resource, name)
+    if not all(fits(kind, value) for value in values):
+        raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
+    return kind
+
+
+def many(resource: Declaration, name: str) -> bool:
+    """Whether the field holds a list."""
+    field = _indexed(resource, name)
+    return field is not None and field.many
 
 
 def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]:
@@ -96,7 +108,7 @@ def last_values(search: Search, hits: Sequence[Hit]) -> tuple[Any, ...] | None:
     """What the last hit was sorted by, as its document holds it; so it is the same on every engine and survives JSON."""
     if not hits:
         return None
-    document, score = hits[-1]
+    document, score = hits[-1].document, hits[-1].score
     return tuple(score if sort.field == SCORE else document.get(sort.field) for sort in full_sort(search))
 
 
@@ -120,8 +132,8 @@ def _is_date(kind: Kind, value: str) -> bool:
         return False
 
 
-def _public(resource: Declaration, name: str) -> Field | None:
-    return next((field for field in resource.public if field.name == name), None)
+def _indexed(resource: Declaration, name: str) -> Field | None:
+    return next((field for field in resource.indexed if field.name == name), None)
 
 
 def _describe(field: Field) -> str:

@@ -1,19 +1,20 @@
-"""The read store's port: one index of documents per resource, written by version and searched.
+"""The read store's ports: one index of documents per resource, written by version and searched, and its generations.
 
-A *document* is JSON: the record's value with decimals as scaled integers, or a tombstone `{"id", "version", "deleted": true}`.
-Adapters translate their driver's errors into `twofold.errors`; they never retry.
+A *document* is JSON: the fields that the declaration shows to readers, decimals as scaled integers; or a tombstone
+`{"id", "version", "deleted": true}`. A *generation* is one index with documents; the alias names the live one, which is meant wherever
+`generation` is "". Adapters translate their driver's errors into `twofold.errors`; they never retry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from twofold.index.search import Hit, Page, Search
 from twofold.resource import Declaration
-
-TOTAL_CAP = 10_000
 
 
 class Verdict(Enum):
@@ -42,49 +43,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Sort:
-    """By a field, by `id`, `created_at`, `updated_at`, `version`, or by `_score` (how well `q` fits)."""
-
-    field: str
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Every word of `words` and a word that begins with `prefix` occur in the text fields, and each filter's field has one of its values.
-
-    Filter values are as documents hold them. `sort` always ends with `id`. `after` holds the sort values of the hit
-    behind which the page starts. Missing values sort last. By `_score` alone, equal matches have an order of the engine's own.
-    """
-
-    words: tuple[str, ...] = ()
-    prefix: str | None = None
-    filters: tuple[tuple[str, tuple[Any, ...]], ...] = ()
-    sort: tuple[Sort, ...] = (Sort("id"),)
-    limit: int = 20
-    after: tuple[Any, ...] | None = None
-
-
-class Hit(NamedTuple):
-    """A live document, and how well `q` fits it; None where the search is not sorted by that."""
-
-    document: dict[str, Any]
-    score: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """`last` holds the values that the last hit was sorted by: the next page's `after`. `total` counts all matches, up to TOTAL_CAP;
-    `exact` is false where there are more.
-    """
-
-    hits: list[Hit] = field(default_factory=list)
-    last: tuple[Any, ...] | None = None
-    total: int = 0
-    exact: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class IndexStatus:
     """`generation` is the name behind the alias, `documents` the live ones, `tombstones` the deleted ones."""
 
@@ -93,8 +51,35 @@ class IndexStatus:
     tombstones: int
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation as it is now. `fits`: its shape is the declaration's. `blocked`: nothing is written to it. `marks` is what `note` left."""
+
+    name: str
+    live: bool
+    fits: bool
+    blocked: bool
+    documents: int
+    size: int  # bytes
+    marks: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a generation holds under an id, tombstones too. `gate` is the version that the engine compares the next one with; a hand
+    edit can raise it above the document's own. `place` is where exactly it stands: it changes with every write.
+    """
+
+    id: str
+    gate: int
+    document: dict[str, Any]
+    place: tuple[Any, ...]
+
+
 class ReadStore(Protocol):
-    """Indices. Safe to use from several threads."""
+    """Indices. Safe to use from several threads. `unsupported` names what this engine cannot do: a member of `CAPABILITIES`."""
+
+    unsupported: frozenset[str]
 
     def migrate(self, resource: Declaration) -> list[str]:
         """Creates the first generation and its alias, adds new fields to the live one; says what it did, [] for nothing.
@@ -105,19 +90,36 @@ class ReadStore(Protocol):
     def pending(self, resource: Declaration) -> list[str]:
         """What `migrate` would do; the services refuse to start unless it is []. Raises Outdated as `migrate` does."""
 
-    def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
+    def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         """One outcome per operation, in their order. An id occurs once. A version as old as the index's own changes nothing,
-        also after a delete. Raises Unavailable where nothing is known of any; the same call may then be made again.
+        also after a delete; with `anew`, an equal version is written again. Raises Unavailable where nothing is known of any; the same
+        call may then be made again. Raises Outdated where the alias has come to name a generation that is not of this declaration.
         """
 
-    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         """The documents of these ids, as of the last `apply`; tombstones are among them, the unknown are left out."""
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
-        """One page per search, over live documents as of the last refresh. Never part of an answer: Unavailable instead."""
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
+        """One page per search, over live documents as of the last refresh. Part of an answer only where the search allows it:
+        Unavailable instead. Raises Rejected for a search that does not fit the declaration.
+        """
 
-    def refresh(self, resource: Declaration) -> None:
+    def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
+        """All hits of the search in bounded chunks, as of one moment, whatever is written or swapped meanwhile. `limit`, `after`,
+        `offset`, facets and highlights have no meaning here.
+        """
+
+    def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """What was applied before is found by searches that start after."""
+
+    def live(self, resource: Declaration) -> str:
+        """The name of the generation behind the alias, asked for now. Raises Unavailable where there is none."""
+
+    def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        """Notes that these versions by id went to the dead letters. Survives rebuilds; the highest version stays."""
+
+    def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+        """The highest version that was noted for each of these ids; ids without a note are left out."""
 
     def status(self, resource: Declaration) -> IndexStatus:
         """Counts, as of the last refresh. Raises Outdated where `migrate` never ran."""
@@ -127,3 +129,52 @@ class ReadStore(Protocol):
 
     def close(self) -> None:
         """Frees everything. May be called twice."""
+
+
+class Generations(Protocol):
+    """The generations of indices, for rebuild and rollback."""
+
+    def generations(self, resource: Declaration) -> list[Generation]:
+        """All that exist, the oldest first."""
+
+    def create(self, resource: Declaration, marks: Mapping[str, Any]) -> str:
+        """The next generation, empty, of the declaration's shape; no reader sees it. `marks` as `note` leaves them. Returns its name."""
+
+    def note(self, resource: Declaration, generation: str, marks: Mapping[str, Any]) -> None:
+        """Leaves these marks (JSON) beside the generation in place of the ones before, durably."""
+
+    def block(self, resource: Declaration, generation: str, *, blocked: bool) -> None:
+        """Once it returns, nothing more is written to the generation by anybody: operations are unavailable. Or lifts that."""
+
+    def promote(self, resource: Declaration, generation: str) -> None:
+        """The alias names this generation, and no other, from one moment to the next. Nothing happens where it does already."""
+
+    def drop(self, resource: Declaration, generation: str) -> None:
+        """Deletes a generation and what it holds. Raises Rejected for the live one, and for one that is not this resource's."""
+
+    def room(self) -> int | None:
+        """Free bytes where generations are kept; None where the engine does not say."""
+
+
+class Holdings(Protocol):
+    """What a generation holds, for verify and repair."""
+
+    def scan(self, resource: Declaration, after: str, limit: int) -> list[Held]:
+        """Up to `limit` of what the live generation holds, tombstones too, in the order of ids (by bytes), behind the id `after`;
+        as of the last refresh.
+        """
+
+    def held(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Held]:
+        """What is held under these ids now."""
+
+    def restore(self, resource: Declaration, operations: Sequence[Operation], seen: Mapping[str, Held]) -> list[Outcome]:
+        """Puts these documents in place of what was `seen`, with the operation's version as gate even where that is lower.
+
+        STALE where something else stands there by now.
+        """
+
+    def remove(self, resource: Declaration, seen: Sequence[Held]) -> list[Outcome]:
+        """Deletes these, without a tombstone. STALE where something else stands there by now."""
+
+
+CAPABILITIES = ("fuzzy", "facets", "highlight", "suggest", "export", "offset", "timeout")

@@ -14,7 +14,8 @@ import orjson
 from twofold.errors import Contended, Outdated, Unavailable
 from twofold.index import sqlite_query, sqlite_schema
 from twofold.index.mapping import first_generation, last_values, texts
-from twofold.index.port import TOTAL_CAP, Hit, IndexStatus, Operation, Outcome, Page, Search
+from twofold.index.port import IndexStatus, Operation, Outcome
+from twofold.index.search import TOTAL_CAP, Hit, Page, Search
 from twofold.index.sqlite_schema import tables
 from twofold.index.sqlite_write import Writer
 from twofold.resource import Declaration

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from twofold.index.mapping import SCORE, SYSTEM, after, filters, full_sort, sort_kind
-from twofold.index.port import TOTAL_CAP, Search, Sort
+from twofold.index.mapping import SCORE, SYSTEM, after, full_sort, many, refinements, sort_kind
+from twofold.index.search import TOTAL_CAP, Search, Sort, Term
 from twofold.index.sqlite_schema import GAP, column, tables
 from twofold.resource import Declaration
 
@@ -17,7 +17,7 @@ Statement = tuple[str, list[Any]]
 
 def page(resource: Declaration, search: Search) -> Statement:
     """Rows of document and score."""
-    if asks_for_words(search) and not search.filters and [sort.field for sort in search.sort] == [SCORE]:
+    if asks_for_words(search) and not search.refinements and [sort.field for sort in search.sort] == [SCORE]:
         return _best(resource, search)
     source, parameters = _source(resource, search)
     beyond: Statement = _beyond(resource, search) if search.after is not None else ("1", [])
@@ -47,13 +47,13 @@ def _best(resource: Declaration, search: Search) -> Statement:
 def count(resource: Declaration, search: Search) -> Statement:
     """One row: the number of matches, or TOTAL_CAP + 1 where there are more."""
     source, parameters = _source(resource, search)
-    if asks_for_words(search) and not search.filters:  # the words are those of live documents: no need to look at these
+    if asks_for_words(search) and not search.refinements:  # the words are those of live documents: no need to look at these
         source = f"FROM {tables(resource).words} f WHERE {_match(resource)}"
     return f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {TOTAL_CAP + 1})", parameters
 
 
 def asks_for_words(search: Search) -> bool:
-    return bool(search.words) or search.prefix is not None
+    return bool(search.text)
 
 
 def match(search: Search) -> str:
@@ -61,13 +61,12 @@ def match(search: Search) -> str:
 
     Phrases in a row mean AND, and unlike with the word AND a phrase without any word ("&") drops out.
     """
-    phrases = [_phrase(word) for word in search.words]
-    return " ".join([*phrases, f"{_phrase(search.prefix)}*"] if search.prefix is not None else phrases)
+    return " ".join(_phrase(term) for group in search.text for term in group)
 
 
-def _phrase(word: str) -> str:
+def _phrase(term: Term) -> str:
     # A zero byte would end the expression, the gap stands between the items of lists.
-    return '"' + word.replace("\0", " ").replace(GAP, " ").replace('"', '""') + '"'
+    return '"' + term.text.replace("\0", " ").replace(GAP, " ").replace('"', '""') + '"' + "*" * term.prefix
 
 
 def _source(resource: Declaration, search: Search) -> Statement:
@@ -81,8 +80,8 @@ def _source(resource: Declaration, search: Search) -> Statement:
         conditions.append(_match(resource))
         parameters.append(match(search))
     conditions.append("d.deleted = 0")  # written out, so that the partial indexes serve
-    for name, values in filters(resource, search):
-        condition, bound = _filter(resource, name, values)
+    for each in refinements(resource, search):
+        condition, bound = _filter(resource, each.field, each.values)
         conditions.append(condition)
         parameters += bound
     return f"FROM {origin} WHERE {' AND '.join(conditions)}", parameters
@@ -94,7 +93,7 @@ def _match(resource: Declaration) -> str:
 
 
 def _filter(resource: Declaration, name: str, values: tuple[Any, ...]) -> Statement:
-    if name not in SYSTEM and resource.field(name).many:
+    if many(resource, name):
         # Both sides go through JSON, so that equal floats are read equally.
         items = f"SELECT 1 FROM json_each(d.{column(name)}) AS item WHERE item.value IN (SELECT value FROM json_each(?))"
         return f"EXISTS ({items})", [orjson.dumps(values).decode()]

@@ -45,7 +45,7 @@ def tables(resource: Declaration) -> Tables:
     return Tables(
         documents=quoted(f"doc_{resource.index}"),
         words=quoted(f"fts_{resource.index}"),
-        columns=tuple(field for field in resource.public if field.filterable),
+        columns=tuple(field for field in resource.indexed if field.filterable),
         texts=tuple(texts(resource)),
     )
 

@@ -25,7 +25,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, resource: Declaration) -> None:
         self._connection = connection
         self._names = tables(resource)
-        self._fields = {field.name: field for field in resource.public}
+        self._fields = {field.name: field for field in resource.indexed}
         self._upsert = _upsert(self._names)
         self._rows: list[tuple[int]] = []
         self._words: list[tuple[Any, ...]] = []

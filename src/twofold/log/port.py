@@ -5,7 +5,7 @@ Adapters translate their driver's errors into `twofold.errors`; they never retry
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,19 @@ class Subscription(Protocol):
         """Leaves the group. A poll that waits in another thread returns. May be called twice."""
 
 
+class Replay(Protocol):
+    """A topic from given offsets on, read by nobody's group. Used by one thread."""
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        """As a subscription's. Raises NeedsRebuild where the log no longer holds the next message."""
+
+    def offsets(self) -> dict[int, int]:
+        """By partition, the offset of the next message: everything before was polled."""
+
+    def close(self) -> None:
+        """Frees everything. May be called twice."""
+
+
 class EventLog(Protocol):
     """Topics. Safe to use from several threads."""
 
@@ -70,6 +83,9 @@ class EventLog(Protocol):
 
     def subscribe(self, topic: str, group: str) -> Subscription:
         """A member of `group`; groups are independent of each other."""
+
+    def replay(self, topic: str, offsets: Mapping[int, int]) -> Replay:
+        """Reads every partition from its offset on; one that is not named, from its beginning. Groups notice nothing."""
 
     def positions(self, topic: str, group: str) -> list[Position]:
         """Each partition's state for a group; Outdated for a topic that is not there."""

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from twofold.errors import EngineError, Problem, Rejected
-from twofold.index.port import Page, ReadStore, Search
+from twofold.index.port import ReadStore
+from twofold.index.search import Page, Search
 from twofold.query import language
 from twofold.query.openapi import describe
 from twofold.query.reader import Reader
@@ -73,7 +74,7 @@ def representation(resource: Declaration, document: Mapping[str, Any]) -> dict[s
     """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
     if document.keys() == resource.members:
         return dict(document)
-    own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.public}
+    own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.indexed}
     times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
     return {"id": document["id"], "version": document["version"], **own, **times}
 

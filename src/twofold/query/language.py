@@ -20,7 +20,7 @@ import orjson
 
 from twofold.errors import Problem
 from twofold.fields import INT64, Field, timestamp
-from twofold.index.port import Search, Sort
+from twofold.index.search import Search, Sort, Term
 from twofold.resource import Declaration
 
 MAX_QUERY = 256  # characters of q
@@ -38,15 +38,15 @@ def parse(resource: Declaration, parameters: Sequence[tuple[str, str]]) -> Searc
     """The search that a query string asks for. Raises Problem 400 with everything that is wrong."""
     errors: list[dict[str, str]] = []
     _check_names(resource, parameters, errors)
-    words, prefix = _words(_one(parameters, "q", errors), errors)
-    filters = _filters(resource, parameters, errors)
-    sort = _sort(resource, _one(parameters, "sort", errors), bool(words or prefix), errors)
+    text = _text_of(_one(parameters, "q", errors), errors)
+    refinements = _refinements(resource, parameters, errors)
+    sort = _sort(resource, _one(parameters, "sort", errors), bool(text), errors)
     limit = _limit(_one(parameters, "limit", errors), errors)
-    search = Search(words, prefix, filters, sort, limit)
+    search = Search(text, refinements=refinements, sort=sort, limit=limit)
     after = _after(_one(parameters, "cursor", errors), search, errors)
     if errors:
         raise Problem(400, "invalid-parameter", "The query has parameters that do not fit.", errors=errors)
-    return Search(words, prefix, filters, sort, limit, after)
+    return replace(search, after=after)
 
 
 def cursor(search: Search, sort: Sequence[Any]) -> str:
@@ -57,8 +57,8 @@ def cursor(search: Search, sort: Sequence[Any]) -> str:
 
 def _mark(search: Search) -> str:
     """What a cursor belongs to: everything of a search but its page."""
-    asked = [search.words, search.prefix, search.filters, [[sort.field, sort.descending] for sort in search.sort]]
-    return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:12]
+    asked = [search.text, search.refinements, [[sort.field, sort.descending] for sort in search.sort]]
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:12]
 
 
 def _after(given: str | None, search: Search, errors: list[dict[str, str]]) -> tuple[Any, ...] | None:
@@ -93,42 +93,40 @@ def _one(parameters: Sequence[tuple[str, str]], name: str, errors: list[dict[str
 
 
 def _check_names(resource: Declaration, parameters: Sequence[tuple[str, str]], errors: list[dict[str, str]]) -> None:
-    fields = [field.name for field in resource.public if field.filterable]
+    fields = [field.name for field in resource.indexed if field.filterable]
     allowed = ", ".join([*_PARAMETERS, *fields])
     for name in dict.fromkeys(name for name, _ in parameters):
-        if name in {field.name for field in resource.public} - set(fields):
+        if name in {field.name for field in resource.indexed} - set(fields):
             errors.append(_error(name, f"This field is not declared as filterable (Keyword). Allowed are: {allowed}."))
         elif name not in (*_PARAMETERS, *fields):
             errors.append(_error(name, f"Unknown. Allowed are: {allowed}."))
 
 
-def _words(q: str | None, errors: list[dict[str, str]]) -> tuple[tuple[str, ...], str | None]:
+def _text_of(q: str | None, errors: list[dict[str, str]]) -> tuple[tuple[Term, ...], ...]:
     """All words, and the last one as a prefix. Mere punctuation is passed over, unless there is nothing else: that finds nothing."""
     if q is None:
-        return (), None
+        return ()
     if len(q) > MAX_QUERY:
         errors.append(_error("q", f"At most {MAX_QUERY} characters."))
-        return (), None
+        return ()
     given = q.translate(_UNPRINTABLE).split()
     words = [word for word in given if any(unicodedata.category(character)[0] in "LNS" for character in word)] or given
     if len(words) > MAX_WORDS:
         errors.append(_error("q", f"At most {MAX_WORDS} words."))
-        return (), None
+        return ()
     if not words:
-        return (), None
-    if q[-1].isspace():
-        return tuple(words), None
-    return tuple(words[:-1]), words[-1]
+        return ()
+    return *((Term(word),) for word in words[:-1]), (Term(words[-1], prefix=not q[-1].isspace()),)
 
 
 _UNPRINTABLE = dict.fromkeys((*range(32), 127, *range(0xD800, 0xE000)), " ")
 
 
-def _filters(
+def _refinements(
     resource: Declaration, parameters: Sequence[tuple[str, str]], errors: list[dict[str, str]]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     found: dict[str, list[Any]] = {}
-    filterable = {field.name: field for field in resource.public if field.filterable}
+    filterable = {field.name: field for field in resource.indexed if field.filterable}
     for name, text in parameters:
         if name not in filterable:
             continue
@@ -208,7 +206,7 @@ def _sort(resource: Declaration, given: str | None, scored: bool, errors: list[d
     """Best match first where there is `q`, else newest first."""
     if given is None:
         return (Sort("_score", descending=True) if scored else Sort("created_at", descending=True),)
-    sortable = [*_SYSTEM_SORTS, *(field.name for field in resource.public if field.sortable)]
+    sortable = [*_SYSTEM_SORTS, *(field.name for field in resource.indexed if field.sortable)]
     names = given.split(",")
     for name in names:
         if name.removeprefix("-") not in sortable:

@@ -35,8 +35,8 @@ def _page(name: str) -> Json:
 
 
 def _search(resource: Declaration, name: str) -> Json:
-    texts = ", ".join(field.name for field in resource.public if field.text) or "no field"
-    sortable = ["id", "created_at", "updated_at", "version", *(field.name for field in resource.public if field.sortable)]
+    texts = ", ".join(field.name for field in resource.indexed if field.text) or "no field"
+    sortable = ["id", "created_at", "updated_at", "version", *(field.name for field in resource.indexed if field.sortable)]
     one = f"-?({'|'.join(sortable)})"
     parameters = [
         parameter(
@@ -45,7 +45,7 @@ def _search(resource: Declaration, name: str) -> Json:
             {"type": "string", "maxLength": MAX_QUERY},
             f"Words that all occur in {texts}; the last one may be the beginning of a word.",
         ),
-        *(_filter(field) for field in resource.public if field.filterable),
+        *(_filter(field) for field in resource.indexed if field.filterable),
         parameter(
             "sort",
             "query",

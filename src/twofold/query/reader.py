@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twofold.errors import Rejected
-from twofold.index.port import Page, ReadStore, Search
+from twofold.index.port import ReadStore
+from twofold.index.search import Page, Search
 from twofold.resource import Declaration
 from twofold.runtime.batcher import Batcher
 

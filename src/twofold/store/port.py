@@ -29,6 +29,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of a deleted aggregate: the delete's version and RFC 3339 time."""
+
+    id: str
+    version: int
+    deleted_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none)."""
 
@@ -115,6 +124,15 @@ class WriteStore(Protocol):
 
     def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
         """A cheap look without locks: the names of unique fields whose value is taken, and the receipts that exist."""
+
+    def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
+        """Up to `limit` committed rows and tombstones, in the order of ids (by bytes), behind the id `after`. Locks nothing.
+
+        An id occurs once. One that is deleted meanwhile is a row or a tombstone, never missing.
+        """
+
+    def fetch(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Row | Tombstone]:
+        """The committed rows and tombstones of these ids; the unknown are left out. Locks nothing."""
 
     def count(self, resource: Declaration) -> int:
         """How many live rows there are."""
