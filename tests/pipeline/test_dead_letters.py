@@ -159,7 +159,7 @@ def test_a_letter_without_its_message_is_retried_from_the_topic(pipeline: Pipeli
     good = record(body(note="large"), resource=pipeline.resource.name)
     with monkeypatch.context() as patch:
         patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
-        patch.setattr("twofold.projector.letters.LARGE", 0)
+        patch.setattr("twofold.letters.LARGE", 0)
         publish, tries = pipeline.system.log.publish, iter([["too large"]])
         patch.setattr(pipeline.system.log, "publish", lambda topic, messages: next(tries, None) or publish(topic, messages))
         publish(pipeline.resource.topic, [Message(b"y", b"{}"), good][1:])
