@@ -34,9 +34,9 @@ def measure(run: Run) -> None:
         run.report.say(f"{SUITE}: projector")
         projector = run.report.add(_projector(workspace, roles, work.resource, count))
         run.report.say(f"{SUITE}: bare bulk loader")
-        bare = bare(run, workspace, batches)
-        projector.peer = bare
-        run.report.add(Row(SUITE, f"bare bulk loader, {count:,} documents", "documents/s", bare))
+        rates = bare(run, workspace, batches)
+        projector.peer = rates
+        run.report.add(Row(SUITE, f"bare bulk loader, {count:,} documents", "documents/s", rates))
 
 
 def _relay(workspace: Workspace, roles: Roles, resource: Declaration, count: int) -> Row:
