@@ -7,7 +7,8 @@ alias names at that moment, through an alias of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +18,13 @@ from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.fields import Field
 from twofold.index import elastic_bulk
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_export import exported
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
+from twofold.index.elastic_page import page, whole
 from twofold.index.elastic_query import search_body
-from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
+from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape
 from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
-from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.search import Hit, Page, Search
 from twofold.resource import Declaration
 
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
@@ -33,6 +36,8 @@ SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bul
 
 class ElasticIndex:
     """Indices of one cluster. Its `hosts` are full URLs of nodes."""
+
+    unsupported: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -86,13 +91,15 @@ class ElasticIndex:
     def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
         if not searches:
             return []
-        header = orjson.dumps({"index": resource.index, "allow_partial_search_results": False})
-        parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
+        parts = [part for search in searches for part in (_header(resource, search), _encoded(search_body(resource, search)))]
         _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
         responses = answer.get("responses", [])
         if len(responses) != len(searches):
             raise self._client.nonsense("the number of pages")
-        return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
+        return [page(self._client, resource, search, response) for search, response in zip(searches, responses, strict=True)]
+
+    def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
+        return exported(self._client, resource, search)
 
     def refresh(self, resource: Declaration) -> None:
         _, answer = self._client.send("POST", path(resource.index, "_refresh"))
@@ -109,7 +116,7 @@ class ElasticIndex:
             "aggs": {"tombstones": {"filter": {"term": {"deleted": True}}}},
         }
         _, answer = self._client.send("POST", f"{path(generation, '_search')}?allow_partial_search_results=false", counting)
-        tombstones = self._whole(answer)["aggregations"]["tombstones"]["doc_count"]
+        tombstones = whole(self._client, answer)["aggregations"]["tombstones"]["doc_count"]
         return IndexStatus(generation, answer["hits"]["total"]["value"] - tombstones, tombstones)
 
     def check(self) -> str:
@@ -193,20 +200,10 @@ class ElasticIndex:
         halves = operations[:middle], operations[middle:]
         return [outcome for half in halves for outcome in self._bulk(resource, generation, half)]
 
-    def _page(self, search: Search, response: Answer) -> Page:
-        found = self._whole(response)["hits"]
-        hits = [Hit(hit["_source"], hit["_score"]) for hit in found["hits"]]
-        total = found["total"]["value"]
-        exact = found["total"]["relation"] == "eq" and total <= TOTAL_CAP
-        return Page(hits, last_values(search, hits), min(total, TOTAL_CAP), exact)
 
-    def _whole(self, response: Answer) -> Answer:
-        """The response, if it is the whole answer of every shard."""
-        if "error" in response:
-            raise self._client.error(response.get("status", 500), response)
-        if response.get("timed_out") or response.get("_shards", {}).get("failed") or "hits" not in response:
-            raise Unavailable(f"{self._client.name} gave a part of the answer only")
-        return response
+def _header(resource: Declaration, search: Search) -> bytes:
+    """The engines fail a search that had too little time, unless parts of an answer are allowed."""
+    return orjson.dumps({"index": resource.index, "allow_partial_search_results": search.seconds is not None})
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
