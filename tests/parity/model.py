@@ -266,8 +266,9 @@ class Model:
         listed = ranked[: facet.limit]
         held = {bucket.value: bucket.count for bucket in ranked[facet.limit :]}
         top = {bucket.value for bucket in listed}
-        more = [Bucket(value, held.pop(value, 0)) for value in dict.fromkeys(facet.also) if value not in top]
-        return Buckets((*listed, *more), other=sum(held.values()), missing=missing)
+        asked = [Bucket(value, held.pop(value, 0)) for value in sorted(set(facet.also) - top)]
+        asked.sort(key=lambda bucket: -bucket.count)
+        return Buckets((*listed, *asked), other=sum(held.values()), missing=missing)
 
     def _between(self, field: str, low: Any, high: Any, found: Bits) -> int:
         held = self.values(field).items()

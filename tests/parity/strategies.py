@@ -27,7 +27,7 @@ OPERATORS = ("<", "<=", ">", ">=")
 NUMBERS, MOMENTS = ("integer", "float", "decimal"), ("date", "datetime")
 BESIDE: dict[str, list[Any]] = {
     "string": ["", "a", "é", "\ufb01", "\U0001f389", "nobody", "open"],
-    "integer": [0, 3, 2**53 + 1, -(2**63), 2**63 - 1],
+    "integer": [0, 3, 2**53 + 1, -(2**63), 2**63 - 1, 2**63 - 2],
     "float": [0.1, 0.30000000000000004, -1e308, 7.0],
     "boolean": [True, False],
     "decimal": [0, 1, 10**17 + 1],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,7 +66,8 @@ class _Leaves:
         return {"bool": {"must_not": either}} if term.excluded else either
 
     def _leaf(self, term: Term, kind: Json, zero: str) -> Json:
-        return {"multi_match": {"query": term.text, "fields": self.paths, "zero_terms_query": zero, **kind}}
+        composed = unicodedata.normalize("NFC", term.text)  # folding knows letters with their marks, not marks behind a letter
+        return {"multi_match": {"query": composed, "fields": self.paths, "zero_terms_query": zero, **kind}}
 
     def _misspelt(self, term: Term) -> Json:
         return {
