@@ -122,8 +122,8 @@ def _check_facet(resource: Declaration, facet: Facet) -> None:
     match facet:
         case Terms():
             filter_kind(resource, facet.field)
-            if not 0 <= facet.limit <= MAX_BUCKETS:
-                raise Rejected(f"A facet has at most {MAX_BUCKETS} values")
+            if not 1 <= facet.limit <= MAX_BUCKETS:
+                raise Rejected(f"A facet lists 1 to {MAX_BUCKETS} values")
             _check_held(resource, facet.field, facet.also)
         case Dates():
             _check_dates(resource, facet)

@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from twofold.errors import Contended, Outdated, Unavailable
-from twofold.index import sqlite_query, sqlite_refusals, sqlite_schema
-from twofold.index.mapping import first_generation, last_values, texts
+from twofold.index import sqlite_dates, sqlite_page, sqlite_refusals, sqlite_schema
+from twofold.index.checks import check
+from twofold.index.mapping import first_generation
 from twofold.index.port import IndexStatus, Operation, Outcome
-from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.search import Hit, Page, Search
 from twofold.index.sqlite_schema import tables
 from twofold.index.sqlite_write import Writer
 from twofold.resource import Declaration
@@ -25,8 +26,10 @@ from twofold.runtime.embedded import Embedded
 class SqliteIndex:
     """Every index in one file. What is applied is found at once."""
 
+    unsupported: frozenset[str] = frozenset()
+
     def __init__(self, path: Path) -> None:
-        self._file = Embedded(path)
+        self._file = Embedded(path, sqlite_dates.register)
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")
@@ -59,8 +62,16 @@ class SqliteIndex:
             return {key: orjson.loads(document) for key, document in rows}
 
     def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
+        for search in searches:
+            check(resource, search)
         with self._read(resource, generation) as connection:
-            return [_search(connection, resource, search) for search in searches]
+            return [sqlite_page.search(connection, resource, tables(resource), search) for search in searches]
+
+    @contextmanager
+    def export(self, resource: Declaration, search: Search) -> Iterator[Iterator[list[Hit]]]:
+        check(resource, search)
+        with _patient(), self._file.snapshot() as connection:
+            yield sqlite_page.export(connection, resource, tables(resource), search)
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """Nothing to do: a commit is visible to every search that starts after it."""
@@ -115,18 +126,6 @@ def _live(connection: sqlite3.Connection, resource: Declaration) -> str:
         raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
     name: str = found[0]
     return name
-
-
-def _search(connection: sqlite3.Connection, resource: Declaration, search: Search) -> Page:
-    if sqlite_query.asks_for_words(search) and not texts(resource):
-        return Page()
-    rows = connection.execute(*sqlite_query.page(resource, search)).fetchall()
-    hits = [Hit(orjson.loads(content), score) for content, score in rows]
-    last = last_values(search, hits)
-    if search.after is None and len(hits) < search.limit:
-        return Page(hits, last, len(hits))
-    found = connection.execute(*sqlite_query.count(resource, search)).fetchone()[0]
-    return Page(hits, last, min(found, TOTAL_CAP), found <= TOTAL_CAP)
 
 
 @contextmanager
