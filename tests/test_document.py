@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import orjson
 import pytest
-from tests.stack import Stack
 
+from tests.stack import Stack
 from twofold import App, Column, Document, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique
 from twofold.errors import DeclarationError
 from twofold.projector.documents import operation

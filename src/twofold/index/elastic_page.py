@@ -13,7 +13,7 @@ from twofold.resource import Declaration
 def page(client: Client, resource: Declaration, search: Search, answer: Answer) -> Page:
     """Raises Unavailable for a part of an answer, but for one that had no more time where the search allows that."""
     whole(client, answer, timed=search.seconds is not None)
-    found = hits(answer)
+    found = hits(answer)[search.offset if search.after is not None else 0 :]
     total, incomplete = answer["hits"]["total"], answer.get("timed_out", False)
     count = total["value"] if search.exact else min(total["value"], TOTAL_CAP)
     exact = total["relation"] == "eq" and count == total["value"] and not incomplete

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from twofold.fields import INT64, Kind
 from twofold.index.elastic_facets import aggregations, held_back
@@ -28,11 +31,23 @@ _LAST: dict[Kind, tuple[Any, Any]] = {
 _SAID = ("boolean", "date", "datetime")
 
 
+def search_lines(resource: Declaration, searches: Sequence[Search], index: str) -> bytes:
+    """The searches, which were checked, as one request for many."""
+    lines = []
+    for search in searches:
+        # The engines fail a search that had too little time, unless parts of an answer are allowed.
+        lines.append(orjson.dumps({"index": index, "allow_partial_search_results": search.seconds is not None}))
+        lines.append(orjson.dumps(search_body(resource, search)))
+    return b"\n".join([*lines, b""])
+
+
 def search_body(resource: Declaration, search: Search) -> Json:
     """A page."""
     body = {**hits_body(resource, search), "track_total_hits": True if search.exact else TOTAL_CAP}
-    if search.offset:
+    if search.after is None:
         body["from"] = search.offset
+    else:  # the engines do not take both: what is to be skipped is left out of the answer
+        body["size"] = search.offset + search.limit
     if search.facets:
         body["aggs"] = aggregations(resource, search)
     if search.highlight and search.text:
