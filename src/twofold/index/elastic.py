@@ -7,25 +7,25 @@ alias names at that moment, through an alias of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
-from twofold.errors import Outdated, Rejected, Unavailable
+from twofold.errors import Outdated, Unavailable
 from twofold.fields import Field
-from twofold.index import elastic_bulk
+from twofold.index import elastic_bulk, elastic_refusals
+from twofold.index.checks import check
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_export import exported
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
-from twofold.index.elastic_query import search_body
-from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
+from twofold.index.elastic_page import page, whole
+from twofold.index.elastic_query import search_lines
+from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape
 from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
-from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.search import Hit, Page, Search
 from twofold.resource import Declaration
 
-# The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
-BULK = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 # For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
 GENERATION_SECONDS = 1.0
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
@@ -33,6 +33,8 @@ SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bul
 
 class ElasticIndex:
     """Indices of one cluster. Its `hosts` are full URLs of nodes."""
+
+    unsupported: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -53,28 +55,30 @@ class ElasticIndex:
             self._create(resource, generation)
         elif fields:
             self._client.send("PUT", path(generation, "_mapping"), mapping_of(resource, fields))
-        return steps
+        if missing := elastic_refusals.plan(self._client, resource):
+            elastic_refusals.create(self._client, resource)
+        return steps + missing
 
     def pending(self, resource: Declaration) -> list[str]:
-        return self._plan(resource)[0]
+        return self._plan(resource)[0] + elastic_refusals.plan(self._client, resource)
 
     def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
         if not operations:
             return []
         generation, asked_at = self._generations.pop(resource.index, ("", 0.0))
         if time.monotonic() - asked_at > GENERATION_SECONDS:
-            generation, asked_at = self._live(resource), time.monotonic()
+            generation, asked_at = self.live(resource), time.monotonic()
         batches = elastic_bulk.requests(operations)
         outcomes = [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
         if not any(outcome.verdict is Verdict.UNAVAILABLE for outcome in outcomes):  # else ask again: it may have been replaced
             self._generations[resource.index] = generation, asked_at
         return outcomes
 
-    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         wanted = [key for key in ids if key]  # an empty id is an error to the engine
         if not wanted:
             return {}
-        _, answer = self._client.send("POST", path(resource.index, "_mget"), {"ids": wanted})
+        _, answer = self._client.send("POST", path(generation or resource.index, "_mget"), {"ids": wanted})
         found = answer.get("docs", [])
         if len(found) != len(wanted):
             raise self._client.nonsense("the number of documents")
@@ -83,21 +87,38 @@ class ElasticIndex:
                 raise self._client.error(HTTPStatus.NOT_FOUND, item)
         return {item["_id"]: item["_source"] for item in found if item.get("found")}
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         if not searches:
             return []
-        header = orjson.dumps({"index": resource.index, "allow_partial_search_results": False})
-        parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
-        _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
+        for search in searches:
+            check(resource, search)
+        _, answer = self._client.send_lines("/_msearch", search_lines(resource, searches, generation or resource.index))
         responses = answer.get("responses", [])
         if len(responses) != len(searches):
             raise self._client.nonsense("the number of pages")
-        return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
+        return [page(self._client, resource, search, response) for search, response in zip(searches, responses, strict=True)]
 
-    def refresh(self, resource: Declaration) -> None:
-        _, answer = self._client.send("POST", path(resource.index, "_refresh"))
+    def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
+        check(resource, search)
+        return exported(self._client, resource, search)
+
+    def refresh(self, resource: Declaration, *, generation: str = "") -> None:
+        name = generation or resource.index
+        _, answer = self._client.send("POST", path(name, "_refresh"))
         if answer.get("_shards", {}).get("failed"):
-            raise Unavailable(f"{self._client.name} could not refresh all shards of {resource.index}")
+            raise Unavailable(f"{self._client.name} could not refresh all shards of {name}")
+
+    def live(self, resource: Declaration) -> str:
+        generation = self._generation(resource)
+        if generation is None:
+            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+        return generation
+
+    def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        elastic_refusals.note(self._client, resource, versions)
+
+    def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+        return elastic_refusals.noted(self._client, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
         generation = self._generation(resource)
@@ -109,7 +130,7 @@ class ElasticIndex:
             "aggs": {"tombstones": {"filter": {"term": {"deleted": True}}}},
         }
         _, answer = self._client.send("POST", f"{path(generation, '_search')}?allow_partial_search_results=false", counting)
-        tombstones = self._whole(answer)["aggregations"]["tombstones"]["doc_count"]
+        tombstones = whole(self._client, answer)["aggregations"]["tombstones"]["doc_count"]
         return IndexStatus(generation, answer["hits"]["total"]["value"] - tombstones, tombstones)
 
     def check(self) -> str:
@@ -159,12 +180,6 @@ class ElasticIndex:
         if self._plan(resource)[2] is None:  # else another process has just made both
             raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
 
-    def _live(self, resource: Declaration) -> str:
-        generation = self._generation(resource)
-        if generation is None:
-            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
-        return generation
-
     def _generation(self, resource: Declaration) -> str | None:
         status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
         if status == HTTPStatus.NOT_FOUND:
@@ -174,7 +189,7 @@ class ElasticIndex:
         return next(iter(answer))
 
     def _bulk(self, resource: Declaration, generation: str, operations: list[Operation]) -> list[Outcome]:
-        target = path(writing_alias(generation), "_bulk") + BULK
+        target = path(writing_alias(generation), "_bulk") + elastic_bulk.OPTIONS
         status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=SPOILED)
         if status in SPOILED:
             return self._halved(resource, generation, operations, status, reason_of(answer)[0])
@@ -192,25 +207,3 @@ class ElasticIndex:
         middle = len(operations) // 2
         halves = operations[:middle], operations[middle:]
         return [outcome for half in halves for outcome in self._bulk(resource, generation, half)]
-
-    def _page(self, search: Search, response: Answer) -> Page:
-        found = self._whole(response)["hits"]
-        hits = [Hit(hit["_source"], hit["_score"]) for hit in found["hits"]]
-        total = found["total"]["value"]
-        exact = found["total"]["relation"] == "eq" and total <= TOTAL_CAP
-        return Page(hits, last_values(search, hits), min(total, TOTAL_CAP), exact)
-
-    def _whole(self, response: Answer) -> Answer:
-        """The response, if it is the whole answer of every shard."""
-        if "error" in response:
-            raise self._client.error(response.get("status", 500), response)
-        if response.get("timed_out") or response.get("_shards", {}).get("failed") or "hits" not in response:
-            raise Unavailable(f"{self._client.name} gave a part of the answer only")
-        return response
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:  # half a surrogate pair
-        raise Rejected("The search holds text that is not Unicode") from error
