@@ -15,6 +15,7 @@ from twofold.errors import EngineError, Problem, Rejected
 from twofold.index.port import ReadStore
 from twofold.index.search import Page, Search
 from twofold.query import language
+from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
 from twofold.query.reader import Reader
 from twofold.record import UUID
@@ -30,6 +31,7 @@ class QueryService:
 
     def __init__(self, app: App, index: ReadStore, health: Health) -> None:
         self._reader = Reader(index)
+        self.freshness = Freshness(app.resources, index, self._reader)
         routes: list[BaseRoute] = []
         for resource in app:
             routes.append(Route(f"/{resource.name}", Endpoint(self._search(resource)), methods=["GET"]))
@@ -37,18 +39,19 @@ class QueryService:
         self.http: Web = service("twofold query service", routes, lambda: describe(app), health, needs="read store")
 
     def close(self) -> None:
+        self.freshness.stop()
         self._reader.stop()
 
     def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:
             id_: str = request.path_params["id"]
-            document = await _read(self._reader.get(resource, id_)) if UUID.fullmatch(id_) else None
+            document, told = await _read(self.freshness.get(request, resource, id_)) if UUID.fullmatch(id_) else (None, {})
             if document is None:
-                raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.")
+                raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.", headers=dict(told))
             tag = f'"{document["version"]}.{resource.digest}"'
             if _matches(",".join(request.headers.getlist("if-none-match")), tag):
-                return answer(304, headers={**CACHE, "ETag": tag})
-            return answer(200, orjson.dumps(representation(resource, document)), {**CACHE, "ETag": tag})
+                return answer(304, headers={**CACHE, **told, "ETag": tag})
+            return answer(200, orjson.dumps(representation(resource, document)), {**CACHE, **told, "ETag": tag})
 
         return get
 
@@ -56,7 +59,8 @@ class QueryService:
         async def search(request: Request) -> Response:
             parameters = request.query_params.multi_items()
             asked = language.parse(resource, parameters)
-            page = await _read(self._reader.search(resource, asked))
+            seen = await _read(self.freshness.seen(request, resource))
+            page = await _read(self._reader.search(resource, asked, seen.generation))
             cursor = _next(asked, page)
             body = {
                 "items": [representation(resource, hit.document) for hit in page.hits],
@@ -65,7 +69,7 @@ class QueryService:
                 "next_cursor": cursor,
             }
             link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
-            return answer(200, orjson.dumps(body), {**CACHE, **link})
+            return answer(200, orjson.dumps(body), {**CACHE, **seen.headers, **link})
 
         return search
 
