@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twofold.fields import Field
-from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES
+from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT
+from twofold.query.values import MAX_VALUES
+from twofold.query.words import MAX_QUERY
 from twofold.resource import App, Declaration
 from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, representation, schema
 
