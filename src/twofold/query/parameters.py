@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from twofold.errors import Problem
+from twofold.index.checks import time_zones
 from twofold.index.search import Sort
 from twofold.query.values import MAX_VALUES, value_of
 from twofold.resource import Declaration
@@ -143,13 +142,8 @@ def refinements(resource: Declaration, given: Given) -> tuple[tuple[str, tuple[A
     return tuple(found)
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def time_zone(given: Given) -> str:
     name = given.one("time_zone")
-    if name is not None and name not in _zones():
-        given.refuse("time_zone", f"The IANA name of a time zone, for example Europe/Berlin.{did_you_mean(name, _zones())}")
+    if name is not None and name not in time_zones():
+        given.refuse("time_zone", f"The IANA name of a time zone, for example Europe/Berlin.{did_you_mean(name, time_zones())}")
     return "UTC" if name is None else name
