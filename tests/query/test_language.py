@@ -1,103 +1,32 @@
 """A query string means one search, or is refused with everything that is wrong and what is allowed instead."""
 
 # ruff: noqa: PT017 - not every input is refused
-# ruff: noqa: RUF012 - Pydantic copies defaults
 
 from __future__ import annotations
 
 import base64
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.query.films import FIELDS, FILMS, asked, errors
 
-from twofold import Keyword, Password, Places, Resource, Text
 from twofold.errors import Problem
 from twofold.index.mapping import refinements
-from twofold.index.search import Search, Sort, Term
-from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES, MAX_WORDS, cursor, parse
+from twofold.index.search import Dates, OneOf, Search, Sort, Term
+from twofold.query import language
+from twofold.query.cursor import cursor
+from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, SEARCH, parse
+from twofold.query.values import MAX_VALUES
 
-
-class Film(Resource, name="films"):
-    """A field of every kind."""
-
-    title: Annotated[str, Text(), Keyword()]
-    plot: Annotated[str, Text()] = ""
-    genre: Literal["drama", "comedy"] = "drama"
-    year: int = 0
-    score: float = 0.0
-    seen: bool = False
-    premiere: date | None = None
-    added: datetime | None = None
-    price: Annotated[Decimal, Places(2)] = Decimal(0)
-    prices: Annotated[list[Decimal], Places(2)] = []
-    moments: list[datetime] = []
-    tags: Annotated[list[str], Keyword()] = []
-    key: Password
-
-
-FILMS = Film.declaration
-FILTERS = ["title", "genre", "year", "score", "seen", "premiere", "added", "price", "prices", "moments", "tags"]
 NEWEST = (Sort("created_at", descending=True),)
 BEST = (Sort("_score", descending=True),)
 
 
-def asked(**parameters: Any) -> Search:
-    return parse(FILMS, [(name, value) for name, given in parameters.items() for value in (given if isinstance(given, list) else [given])])
-
-
-def errors(**parameters: Any) -> list[dict[str, str]]:
-    with pytest.raises(Problem) as problem:
-        asked(**parameters)
-    assert (problem.value.status, problem.value.code) == (400, "invalid-parameter")
-    return problem.value.members["errors"]
-
-
 def test_nothing_asks_for_the_newest() -> None:
     assert asked() == Search(sort=NEWEST, limit=DEFAULT_LIMIT)
-
-
-class TestWords:
-    @pytest.mark.parametrize(
-        ("q", "words", "prefix"),
-        [
-            ("ana", (), "ana"),
-            ("ana gar", ("ana",), "gar"),
-            ("ana garcía ", ("ana", "garcía"), None),
-            ("  ana   gar", ("ana",), "gar"),
-            ("ana\tgar\n", ("ana", "gar"), None),
-            ("ana & gar", ("ana",), "gar"),
-            ("ana, -gar", ("ana,",), "-gar"),
-            ("&", (), "&"),
-            ("& ", ("&",), None),
-            ('"a OR b* NEAR(c)', ('"a', "OR", "b*"), "NEAR(c)"),
-            ("a\0b", ("a",), "b"),
-            ("日本 語", ("日本",), "語"),
-            ("😀", (), "😀"),
-            ("", (), None),
-            (" ", (), None),
-        ],
-    )
-    def test_words_are_split_at_spaces_and_the_last_may_be_unfinished(self, q: str, words: tuple[str, ...], prefix: str | None) -> None:
-        search = asked(q=q)
-        assert search.text == (*((Term(word),) for word in words), *(() if prefix is None else ((Term(prefix, prefix=True),),)))
-
-    def test_the_best_come_first_where_there_are_words(self) -> None:
-        assert (asked(q="ana").sort, asked(q=" ").sort, asked(q="ana", sort="-year").sort) == (
-            BEST,
-            NEWEST,
-            (Sort("year", descending=True),),
-        )
-
-    def test_length_and_number_are_limited(self) -> None:
-        assert asked(q="x" * MAX_QUERY)
-        assert errors(q="x" * (MAX_QUERY + 1)) == [{"parameter": "q", "detail": "At most 256 characters."}]
-        assert asked(q=" ".join(["x"] * MAX_WORDS))
-        assert errors(q=" ".join(["x"] * (MAX_WORDS + 1))) == [{"parameter": "q", "detail": "At most 16 words."}]
 
 
 class TestFilters:
@@ -166,7 +95,7 @@ class TestFilters:
         assert len(asked(year=["1"] * MAX_VALUES).refinements[0][1]) == MAX_VALUES
         assert errors(genre="drama", year=["1"] * (MAX_VALUES + 1)) == [{"parameter": "year", "detail": "At most 50 values."}]
 
-    @given(st.sampled_from(FILTERS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
+    @given(st.sampled_from(FIELDS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
     def test_what_is_accepted_fits_every_index(self, name: str, text: str) -> None:
         try:
             search = asked(**{name: text})
@@ -179,7 +108,7 @@ class TestNames:
     @pytest.mark.parametrize("name", ["nothing", "key", "password", "Title", "title ", "", "q2", "offset", "x" * 1000])
     def test_an_unknown_parameter_is_refused_with_those_that_are_known(self, name: str) -> None:
         (error,) = errors(**{name: "1"})
-        assert error == {"parameter": name[:64], "detail": f"Unknown. Allowed are: q, sort, limit, cursor, {', '.join(FILTERS)}."}
+        assert error == {"parameter": name[:64], "detail": f"Unknown. Allowed are: q, sort, limit, cursor, {', '.join(FIELDS)}."}
 
     def test_a_field_that_is_not_filtered_is_told_apart(self) -> None:
         (error,) = errors(plot="x")
@@ -291,7 +220,7 @@ class TestCursor:
             asked(sort="year", cursor=forged)
 
 
-NAMES = st.sampled_from(["q", "sort", "limit", "cursor", *FILTERS, "plot", "nothing", ""])
+NAMES = st.sampled_from(["q", "sort", "limit", "cursor", *FIELDS, "plot", "nothing", ""])
 VALUES = st.text(max_size=40) | st.sampled_from(
     ["-year,title", "10", "true", "1e999999", "\0", "\ud800", "\ud83d", "2026-01-31", "null", "[]"]
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 MAX_FILTER = 4096  # characters
 MAX_COMPARISONS = 50
@@ -73,12 +74,14 @@ def parse(text: str) -> Tree[Token]:
         raise Wrong(f"At most {MAX_FILTER:,} characters.", MAX_FILTER)
     parser = _PARSER.parse_interactive(text)
     limits = _Limits()
+    tokens: list[Token] = []
     try:
         for token in parser.iter_parse():
             limits.look(token)  # before it is taken
+            tokens.append(token)
         tree: Tree[Token] = parser.feed_eof()  # type: ignore[no-untyped-call]
     except UnexpectedInput as error:
-        raise _syntax(text, error, parser) from None
+        raise _syntax(text, error, tokens) from None
     return tree
 
 
@@ -112,20 +115,29 @@ def place_of(token: Token) -> int:
     return token.start_pos or 0
 
 
-def _syntax(text: str, error: UnexpectedInput, parser: InteractiveParser) -> Wrong:
+def _syntax(text: str, error: UnexpectedInput, tokens: Sequence[Token]) -> Wrong:
     """Where the text leaves the grammar, and what the grammar has there."""
     place, kind = len(text), ""
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
         place, kind = place_of(error.token), error.token.type
     if isinstance(error, UnexpectedCharacters):
         place = error.pos_in_stream or 0
-    expected = parser.accepts()  # type: ignore[no-untyped-call]
+    expected = _expected([token for token in tokens if place_of(token) < place])
     if kind in ("_AND", "_OR") and expected & {"_AND", "_OR"}:
         return Wrong("AND and OR side by side could be read in two ways: write (a AND b) OR c, or a AND (b OR c).", place)
     if text[place : place + 1] == '"' and "QUOTED" in expected:
         return Wrong("This quote is not closed.", place)
     words = list(dict.fromkeys(name for terminal, name in _NAMES.items() if terminal in expected))
     return Wrong(f"Expected {' or '.join([', '.join(words[:-1]), words[-1]] if words[1:] else words)}.", place)
+
+
+def _expected(tokens: Sequence[Token]) -> set[str]:
+    """What the grammar has behind these tokens. The parser that failed does not know any more: it had drawn conclusions already."""
+    parser = _PARSER.parse_interactive("")
+    for token in tokens:
+        parser.feed_token(token)
+    expected: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return expected
 
 
 def marked(text: str, place: int) -> str:
