@@ -78,7 +78,8 @@ def read(resource: Declaration, asked: Parameters) -> Asked:
         marks=nonce() if marks else ("", ""),
         seconds=None if timeout is None else timeout / 1000,
     )
-    return Asked(_page(given, search), _fields(resource, given), tuple(found))
+    fields = _fields(resource, given)
+    return Asked(_page(given, search), fields, tuple(found))
 
 
 def read_export(resource: Declaration, asked: Parameters) -> Exported:
@@ -148,7 +149,7 @@ def _offset(given: Given) -> int | None:
 
 
 def _page(given: Given, search: Search) -> Search:
-    """The search from where its page begins. Raises Problem with everything that is wrong so far."""
+    """The search from where its page begins. Raises Problem with everything that is wrong of the whole request."""
     offset, cursor = _offset(given), given.one("cursor")
     if offset is not None and cursor is not None:
         given.refuse("offset", "A page begins at an offset or behind a cursor: leave one of them out.")
