@@ -45,6 +45,8 @@ def test_anything_but_an_object_is_refused_with_an_example(body: Any) -> None:
         ({"limit": True}, "a number without a point"),
         ({"limit": None}, "a number without a point"),
         ({"q": 5}, "a string"),
+        ({"q": ["ana"]}, "a string"),
+        ({"limit": [10]}, "a number without a point"),
         ({"q": {"any": 1}}, "a string"),
         ({"year": "1962"}, "a number without a point"),
         ({"score": "7.5"}, "a number"),
@@ -59,5 +61,7 @@ def test_anything_but_an_object_is_refused_with_an_example(body: Any) -> None:
 def test_a_member_has_the_type_of_its_meaning(body: dict[str, Any], allowed: str) -> None:
     with pytest.raises(Problem) as problem:
         body_parameters(FILMS, body)
-    detail = f"Give {allowed}, or a list of such; leave the member out where nothing is meant."
-    assert problem.value.members["errors"] == [{"parameter": next(iter(body)), "detail": detail}]
+    name = next(iter(body))
+    several = ", or a list of such" if name not in ("limit", "q") else ""
+    detail = f"Give {allowed}{several}; leave the member out where nothing is meant."
+    assert problem.value.members["errors"] == [{"parameter": name, "detail": detail}]

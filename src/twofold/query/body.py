@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.errors import Problem
-from twofold.query.parameters import Given, Parameters
+from twofold.query.parameters import LISTS, Given, Parameters
 from twofold.resource import Declaration
 
 NUMBERS = ("limit", "offset", "facet_limit", "timeout_ms")
@@ -25,11 +25,12 @@ def parameters(resource: Declaration, body: Any) -> Parameters:
     given, found = Given(()), []
     for name, value in body.items():
         types, allowed = _TYPES[_kind(resource, name)]
-        values = value if isinstance(value, list) else [value]
+        several = name in LISTS or name in resource.filterable
+        values = value if several and isinstance(value, list) else [value]
         if values and all(type(each) in types for each in values):
             found += [(name, _text(each)) for each in values]
         else:
-            given.refuse(name, f"Give {allowed}, or a list of such; leave the member out where nothing is meant.")
+            given.refuse(name, f"Give {allowed}{', or a list of such' if several else ''}; leave the member out where nothing is meant.")
     given.raise_errors()
     return found
 

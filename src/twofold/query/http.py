@@ -37,7 +37,7 @@ class QueryService:
         self._index = index
         self._reader = Reader(index)
         self._exports = Exports(index)
-        routes: list[BaseRoute] = [Route("/capabilities", self._capabilities(app))]
+        routes: list[BaseRoute] = [Route("/capabilities", Endpoint(self._capabilities(app)), methods=["GET"])]
         for resource in app:
             routes += self._routes(resource)
         self.http: Web = service("twofold query service", routes, lambda: describe(app), health, needs="read store")
@@ -116,11 +116,11 @@ class QueryService:
 
         return export
 
-    def _capabilities(self, app: App) -> Endpoint:
+    def _capabilities(self, app: App) -> Respond:
         async def capable(_: Request) -> Response:
             return answer(200, orjson.dumps(capabilities.describe(app, self._index)), CACHE)
 
-        return Endpoint(capable)
+        return capable
 
 
 async def _read(asked: Awaitable[T]) -> T:
