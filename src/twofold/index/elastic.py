@@ -6,14 +6,14 @@ alias names at that moment, through an alias of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from twofold.errors import Outdated, Rejected, Unavailable
-from twofold.index import elastic_bulk, elastic_migrate
+from twofold.index import elastic_bulk, elastic_migrate, elastic_refusals
 from twofold.index.elastic_alias import Aliases
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
 from twofold.index.elastic_generations import ElasticGenerations
@@ -24,8 +24,6 @@ from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
 from twofold.index.search import TOTAL_CAP, Hit, Page, Search
 from twofold.resource import Declaration
 
-# The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
-BULK = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
 
 
@@ -46,19 +44,21 @@ class ElasticIndex(ElasticGenerations):
         self._aliases = Aliases(self._client)
 
     def migrate(self, resource: Declaration) -> list[str]:
-        return elastic_migrate.migrate(self._client, resource, self._refresh_interval)
+        steps = elastic_migrate.migrate(self._client, resource, self._refresh_interval)
+        if missing := elastic_refusals.plan(self._client, resource):
+            elastic_refusals.create(self._client, resource)
+        return steps + missing
 
     def pending(self, resource: Declaration) -> list[str]:
         steps, generation, meta = elastic_migrate.pending(self._client, resource)
         if meta is not None and not steps:
             self._aliases.meet(resource, generation, meta)
-        return steps
+        return steps + elastic_refusals.plan(self._client, resource)
 
     def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         if not operations:
             return []
-        target = generation or self._aliases.to_write(resource)
-        self._aliases.check(resource, target)
+        target = self._aliases.look(resource, generation)
         try:
             outcomes = [each for batch in elastic_bulk.requests(operations) for each in self._bulk(resource, target, batch, anew=anew)]
         except Unavailable:
@@ -68,12 +68,12 @@ class ElasticIndex(ElasticGenerations):
             self._aliases.forget(resource)
         return outcomes
 
-    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        self._aliases.check_read(resource, "")
+    def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         wanted = [key for key in ids if key]  # an empty id is an error to the engine
         if not wanted:
             return {}
-        _, answer = self._client.send("POST", path(resource.index, "_mget"), {"ids": wanted})
+        self._aliases.look(resource, generation)
+        _, answer = self._client.send("POST", path(generation or resource.index, "_mget"), {"ids": wanted})
         found = answer.get("docs", [])
         if len(found) != len(wanted):
             raise self._client.nonsense("the number of documents")
@@ -82,11 +82,11 @@ class ElasticIndex(ElasticGenerations):
                 raise self._client.error(HTTPStatus.NOT_FOUND, item)
         return {item["_id"]: item["_source"] for item in found if item.get("found")}
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         if not searches:
             return []
-        self._aliases.check_read(resource, "")
-        header = orjson.dumps({"index": resource.index, "allow_partial_search_results": False})
+        self._aliases.look(resource, generation)
+        header = orjson.dumps({"index": generation or resource.index, "allow_partial_search_results": False})
         parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
         _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
         responses = answer.get("responses", [])
@@ -94,10 +94,20 @@ class ElasticIndex(ElasticGenerations):
             raise self._client.nonsense("the number of pages")
         return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
 
-    def refresh(self, resource: Declaration) -> None:
-        _, answer = self._client.send("POST", path(resource.index, "_refresh"))
+    def refresh(self, resource: Declaration, *, generation: str = "") -> None:
+        name = generation or resource.index
+        _, answer = self._client.send("POST", path(name, "_refresh"))
         if answer.get("_shards", {}).get("failed"):
-            raise Unavailable(f"{self._client.name} could not refresh all shards of {resource.index}")
+            raise Unavailable(f"{self._client.name} could not refresh all shards of {name}")
+
+    def live(self, resource: Declaration) -> str:
+        return self._aliases.live(resource)
+
+    def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        elastic_refusals.note(self._client, resource, versions)
+
+    def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+        return elastic_refusals.noted(self._client, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
         generation = self._aliases.named(resource)
@@ -125,7 +135,7 @@ class ElasticIndex(ElasticGenerations):
         self._client.close()
 
     def _bulk(self, resource: Declaration, generation: str, operations: list[Operation], *, anew: bool) -> list[Outcome]:
-        target = path(writing_alias(generation), "_bulk") + BULK
+        target = path(writing_alias(generation), "_bulk") + elastic_bulk.OPTIONS
         status, answer = self._client.send_lines(target, elastic_bulk.lines(operations, anew=anew), expect=SPOILED)
         if status in SPOILED:
             return self._halved(resource, generation, operations, f"{status} {reason_of(answer)[0]}".strip(), anew=anew)

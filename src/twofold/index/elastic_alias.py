@@ -1,4 +1,4 @@
-"""Which generation an alias names, asked for seldom, and what a generation tells of itself."""
+"""Which generation an alias names, looked up seldom, and what a generation tells of itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from twofold.index.elastic_mapping import ANALYSIS
 from twofold.index.shape import Fitting, Shape
 from twofold.resource import Declaration
 
-# For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
-GENERATION_SECONDS = 1.0
+# For so long nobody looks again. A generation that was replaced refuses writes, so nothing is lost by it.
+LOOK_SECONDS = 1.0
 
 
 def meta_of(index: Mapping[str, Any]) -> Answer | None:
@@ -33,8 +33,7 @@ class Aliases:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._fitting = Fitting(ANALYSIS)
-        self._written: dict[str, tuple[str, float]] = {}
-        self._read: dict[tuple[str, type], tuple[float, Outdated | None]] = {}
+        self._seen: dict[tuple[str, type, str], tuple[str, float, Outdated | None]] = {}
 
     def named(self, resource: Declaration) -> str | None:
         """The generation behind the alias, asked for now."""
@@ -42,62 +41,54 @@ class Aliases:
         if status == HTTPStatus.NOT_FOUND:
             return None
         if len(answer) != 1:
-            raise Unavailable(f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}")
+            raise self._several(resource, answer)
         return next(iter(answer))
 
     def live(self, resource: Declaration) -> str:
         generation = self.named(resource)
         if generation is None:
-            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+            raise self._nothing(resource)
         return generation
+
+    def look(self, resource: Declaration, generation: str) -> str:
+        """The generation that is meant, asked for at most once a second. Raises Outdated where it is not of the declaration's shape."""
+        key = resource.index, resource.cls, generation
+        name, asked_at, outdated = self._seen.get(key, ("", -LOOK_SECONDS, None))
+        if (now := time.monotonic()) - asked_at >= LOOK_SECONDS:
+            name, outdated = self._look(resource, generation or resource.index)
+            self._seen[key] = name, now, outdated
+        if outdated is not None:
+            raise Outdated(str(outdated))
+        return name
+
+    def forget(self, resource: Declaration) -> None:
+        """The alias may have come to name another generation."""
+        self._seen.pop((resource.index, resource.cls, ""), None)
 
     def meet(self, resource: Declaration, generation: str, meta: Answer) -> None:
         """Raises Outdated where the generation is not of the declaration's shape."""
-        self._fitting.meet(resource, generation, shape_of(meta))
+        if not self._fitting.known(resource, generation, meta["digest"]):
+            self._fitting.meet(resource, generation, shape_of(meta), meta["digest"])
 
-    def to_write(self, resource: Declaration) -> str:
-        """The live generation, looked up at most once a second. It is looked up anew unless `keep` says that it took what was written."""
-        generation, asked_at = self._written.pop(resource.index, ("", 0.0))
-        if time.monotonic() - asked_at > GENERATION_SECONDS:
-            generation, asked_at = self.live(resource), time.monotonic()
-        self.check(resource, generation)
-        self._written[resource.index] = generation, asked_at
-        return generation
-
-    def forget(self, resource: Declaration) -> None:
-        """The generation did not take everything: it may have been replaced."""
-        self._written.pop(resource.index, None)
-
-    def check_read(self, resource: Declaration, generation: str) -> None:
-        """Raises Outdated where what is read has another shape. Behind the alias it is looked up at most once a second, by one reader."""
-        if generation:
-            self.check(resource, generation)
-            return
-        key = resource.index, resource.cls
-        asked_at, outdated = self._read.get(key, (-GENERATION_SECONDS, None))
-        if time.monotonic() - asked_at > GENERATION_SECONDS:
-            self._read[key] = time.monotonic(), outdated  # others do not ask meanwhile
-            outdated = self._look(resource)
-            self._read[key] = time.monotonic(), outdated
-        if outdated is not None:
-            raise Outdated(str(outdated))
-
-    def check(self, resource: Declaration, generation: str) -> None:
-        """Raises Outdated where the generation has another shape. Each is asked for it once."""
-        if self._fitting.known(resource, generation):
-            return
-        status, answer = self._client.send(
-            "GET", f"{path(generation, '_mapping')}?filter_path=*.mappings._meta", expect=(HTTPStatus.NOT_FOUND,)
-        )
-        meta = meta_of(answer.get(generation, {}))
-        if meta is not None:
-            self.meet(resource, generation, meta)
-        elif status != HTTPStatus.NOT_FOUND:  # where it has just gone, whatever is done with it says so
-            raise Unavailable(f"The alias {resource.index} names the index {generation}, which is not twofold's")
-
-    def _look(self, resource: Declaration) -> Outdated | None:
+    def _look(self, resource: Declaration, name: str) -> tuple[str, Outdated | None]:
+        told = ",".join(f"*.mappings._meta.twofold.{each}" for each in ("resource", "digest", "fields", "analysis"))
+        status, answer = self._client.send("GET", f"{path(name, '_mapping')}?filter_path={told}", expect=(HTTPStatus.NOT_FOUND,))
+        if status == HTTPStatus.NOT_FOUND:
+            raise self._nothing(resource) if name == resource.index else Unavailable(f"The generation {name} is not there any more")
+        if len(answer) > 1:
+            raise self._several(resource, answer)
+        [(generation, index)] = answer.items() or [(name, {})]
+        meta = meta_of(index)
+        if meta is None or meta["resource"] != resource.name:
+            raise Unavailable(f"The index {generation} is not twofold's for {resource.name}")
         try:
-            self.check(resource, self.live(resource))
+            self.meet(resource, generation, meta)
         except Outdated as outdated:
-            return outdated
-        return None
+            return generation, outdated
+        return generation, None
+
+    def _nothing(self, resource: Declaration) -> Unavailable:
+        return Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+
+    def _several(self, resource: Declaration, named: Answer) -> Unavailable:
+        return Unavailable(f"The alias {resource.index} names several indices: {', '.join(sorted(named))}")

@@ -8,7 +8,7 @@ from twofold.errors import Outdated
 from twofold.index.elastic_alias import meta_of, shape_of
 from twofold.index.elastic_client import Answer, Client, path, reason_of
 from twofold.index.elastic_mapping import ANALYSIS, aliases, index_body, mapping_of
-from twofold.index.shape import addition, generation_name, lacking, misfit
+from twofold.index.shape import addition, creation, generation_name, lacking, misfit
 from twofold.resource import Declaration
 
 
@@ -17,7 +17,7 @@ def migrate(client: Client, resource: Declaration, refresh_interval: str) -> lis
     generation, meta = _live(client, resource)
     if meta is None:
         _create(client, resource, generation, refresh_interval)
-        return _creation(resource, generation)
+        return [creation(resource)]
     if sentence := misfit(resource, generation, shape_of(meta), ANALYSIS):
         return [sentence]
     if fields := lacking(resource, shape_of(meta)):
@@ -29,14 +29,10 @@ def pending(client: Client, resource: Declaration) -> tuple[list[str], str, Answ
     """What `migrate` would do; the live generation and what it tells of itself, None where there is none."""
     generation, meta = _live(client, resource)
     if meta is None:
-        return _creation(resource, generation), generation, None
+        return [creation(resource)], generation, None
     if sentence := misfit(resource, generation, shape_of(meta), ANALYSIS):
         raise Outdated(sentence)
     return [addition(field, generation, resource) for field in lacking(resource, shape_of(meta))], generation, meta
-
-
-def _creation(resource: Declaration, generation: str) -> list[str]:
-    return [f"create the index {generation} with the alias {resource.index}"]
 
 
 def _live(client: Client, resource: Declaration) -> tuple[str, Answer | None]:
@@ -48,7 +44,8 @@ def _live(client: Client, resource: Declaration) -> tuple[str, Answer | None]:
     if resource.index in answer:
         raise Outdated(f"An index named {resource.index} exists that twofold did not make. {fix}")
     if len(answer) != 1:
-        raise Outdated(f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}. Leave it the newest generation only")
+        names = ", ".join(sorted(answer))
+        raise Outdated(f"The alias {resource.index} names several indices: {names}. Leave it the newest generation only")
     [(generation, index)] = answer.items()
     meta = meta_of(index)
     if meta is None or meta.get("resource") != resource.name:

@@ -39,6 +39,10 @@ def lacking(resource: Declaration, held: Shape) -> list[Field]:
     return [field for field in resource.indexed if field.name not in held.fields]
 
 
+def creation(resource: Declaration) -> str:
+    return f"create the index {generation_name(resource, 1)} with the alias {resource.index}"
+
+
 def addition(field: Field, generation: str, resource: Declaration) -> str:
     """What `migrate` says of a field that it adds. Rows have the default of a column that was added; documents get it by a rebuild."""
     filled = "" if field.default is None else f" (documents that are there get its default by `twofold rebuild {resource.name}`)"
@@ -78,25 +82,26 @@ def not_ours(resource: Declaration, generation: str) -> Rejected:
 
 
 class Fitting:
-    """The generations that are known to have the shape of a declaration, so that each is looked at once by a process."""
+    """The generations that are known to be of a declaration's shape. `digest` is what the generation holds as the digest of its shape."""
 
     def __init__(self, analysis: int) -> None:
         self._analysis = analysis
-        self._known: dict[tuple[str, type], dict[str, None]] = {}
+        self._known: dict[tuple[str, type], dict[tuple[str, str], None]] = {}
 
-    def known(self, resource: Declaration, generation: str) -> bool:
-        return generation in self._known.get((resource.index, resource.cls), ())
+    def known(self, resource: Declaration, generation: str, digest: str) -> bool:
+        return (generation, digest) in self._known.get((resource.index, resource.cls), ())
 
-    def meet(self, resource: Declaration, generation: str, held: Shape) -> None:
-        """Raises Outdated where the generation has another shape than the declaration, in whatever way."""
-        known = self._known.setdefault((resource.index, resource.cls), {})
-        if held == wanted(resource, self._analysis):
-            known[generation] = None
-            return
-        raise Outdated(self._sentence(resource, generation, held, next(reversed(known), "")))
+    def meet(self, resource: Declaration, generation: str, held: Shape, digest: str) -> None:
+        """Raises Outdated where the shape is not exactly the declaration's. A generation that was met may have got fields since."""
+        known, asked = self._known.setdefault((resource.index, resource.cls), {}), wanted(resource, self._analysis)
+        before = next(reversed(known), ("", ""))[0]
+        grown = generation == before and held.analysis == asked.analysis and asked.fields.items() <= held.fields.items()
+        if held != asked and not grown:
+            raise Outdated(self._sentence(resource, generation, held, before))
+        known[generation, digest] = None
 
     def _sentence(self, resource: Declaration, generation: str, held: Shape, before: str) -> str:
-        if before:
+        if before not in ("", generation):
             older = number_of(resource, before) < number_of(resource, generation)
             fix = "the older one. Start the new version." if older else "the newer one. Start the version before."
             return f"The index {resource.index} is now {generation}, which was built for another declaration: this program is {fix}"

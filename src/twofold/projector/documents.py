@@ -29,16 +29,24 @@ def operation(resource: Declaration, record: Record) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    if value.keys() != resource.members:
+    if resource.shape is not None or value.keys() != resource.members:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")
-    if record.value and value.keys() == resource.members:
+    if record.value and resource.shape is None and value.keys() == resource.members:
         return record.value
-    system = {name: value[name] for name in SYSTEM}
-    return orjson.dumps({**system, **{field.name: field.scale(value.get(field.name, _default(field, value))) for field in resource.public}})
+    state = {field.name: value.get(field.name, _default(field, value)) for field in resource.public}
+    return _made(resource, {name: value[name] for name in SYSTEM}, state)
+
+
+def _made(resource: Declaration, system: dict[str, Any], state: dict[str, Any]) -> bytes:
+    try:
+        shaped = resource.shaped(state)
+    except Exception as error:
+        raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
+    return orjson.dumps({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
 
 
 def _value(record: Record) -> dict[str, Any]:
