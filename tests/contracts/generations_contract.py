@@ -48,7 +48,7 @@ class GenerationsContract:
 
         [found] = store.generations(resource)
 
-        assert replace(found, size=0) == Generation(f"{resource.index}-000001", True, True, False, 2, 0, {})  # noqa: FBT003
+        assert replace(found, size=0) == Generation(f"{resource.index}-000001", True, True, False, 2, 0, {})
         assert found.size > 0
 
     def test_nothing_is_listed_before_migrate(self, store: Store, declare: Declare) -> None:
@@ -198,12 +198,10 @@ class GenerationsContract:
             seen[kind].append(set(names))
 
         with repeating(*(lambda kind=kind: read(kind) for kind in reads)):
-            for kind in seen:
-                wait(lambda kind=kind: len(seen[kind]) > 5)
+            wait(lambda: all(len(found) > 5 for found in seen.values()))
             store.promote(resource, name)
-            for kind in seen:
-                promoted = len(seen[kind])
-                wait(lambda kind=kind, promoted=promoted: len(seen[kind]) > promoted + 5)
+            promoted = max(map(len, seen.values()))
+            wait(lambda: all(len(found) > promoted + 5 for found in seen.values()))
 
         for found in seen.values():
             first = found.index({"new"})
@@ -325,7 +323,8 @@ class GenerationsContract:
 
         steps = store.pending(grown)
 
-        assert [step.split(" (")[0] for step in steps] == [f"add the field {field} to the index {name}" for field in ("city", "about", "sizes")]
+        wanted = [f"add the field {field} to the index {name}" for field in ("city", "about", "sizes")]
+        assert [step.split(" (")[0] for step in steps] == wanted
         assert steps == store.migrate(grown)
         assert [each.fits for each in store.generations(grown)] == [False, True]
         assert [each.fits for each in store.generations(small)] == [True, False]
