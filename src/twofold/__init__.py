@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from twofold.declared import Document
 from twofold.emails import Email
 from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
@@ -17,6 +18,7 @@ __all__ = [
     "App",
     "Column",
     "Context",
+    "Document",
     "Email",
     "Guarded",
     "Keyword",

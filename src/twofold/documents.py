@@ -37,7 +37,7 @@ def operation(resource: Declaration, record: Record) -> Operation:
 
 
 def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
-    """What a row or a tombstone of the table does to the index: what the record of its version does."""
+    """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable as that does."""
     if isinstance(row, Tombstone):
         return _tombstone(row.id, row.version)
     system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}
@@ -47,22 +47,26 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    if value.keys() != resource.members:
+    if resource.shape is not None or value.keys() != resource.members:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")
-    if record.value and value.keys() == resource.members:
+    if record.value and resource.shape is None and value.keys() == resource.members:
         return record.value
     state = {field.name: value.get(field.name, _default(field, value)) for field in resource.public}
     return _document(resource, {name: value[name] for name in SYSTEM}, state)
 
 
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
-    if resource.members:  # state is as documents are
+    if resource.shape is None and resource.members:  # state is as documents are
         return orjson.dumps({**system, **state})
-    return orjson.dumps({**system, **{field.name: field.scale(state[field.name]) for field in resource.public}})
+    try:
+        shaped = resource.shaped(state)
+    except Exception as error:
+        raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
+    return orjson.dumps({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
 
 
 def _tombstone(id_: str, version: int) -> Operation:

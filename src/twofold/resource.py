@@ -12,20 +12,16 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticUserError
 
+from twofold.declared import IDENTIFIER, RESERVED, Declared, Document, declared_field
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Secret, Unsupported, field_of
+from twofold.fields import Field, Json, Secret
 
 FREE = ("create", "replace", "patch", "delete")
-RESERVED = frozenset(
-    "id version deleted created_at updated_at q sort limit cursor offset document filter facets facet_limit facet_mode fields fuzzy "  # noqa: SIM905 - words read best as words
-    "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command".split()
-)
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "metrics", "problems", "capabilities"})
 RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease"})
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {
     "topic": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
@@ -70,6 +66,7 @@ class Declaration:
     commands: Mapping[str, CommandSpec]
     cls: type[Resource]
     state: type[Resource]
+    shape: type[Document] | None = None
 
     @cached_property
     def public(self) -> tuple[Field, ...]:
@@ -78,7 +75,7 @@ class Declaration:
     @cached_property
     def indexed(self) -> tuple[Field, ...]:
         """The fields of documents, and so what readers see and search by."""
-        return self.public
+        return self.public if self.shape is None else self.shape._fields
 
     @cached_property
     def secrets(self) -> tuple[Field, ...]:
@@ -95,9 +92,9 @@ class Declaration:
     @cached_property
     def members(self) -> frozenset[str]:
         """The members of a document that is its representation already; none where a decimal has another form in documents."""
-        if any(field.kind == "decimal" for field in self.public):
+        if any(field.kind == "decimal" for field in self.indexed):
             return frozenset()
-        return frozenset({"id", "version", "created_at", "updated_at", *(field.name for field in self.public)})
+        return frozenset({"id", "version", "created_at", "updated_at", *(field.name for field in self.indexed)})
 
     @property
     def dead_letters(self) -> str:
@@ -105,8 +102,8 @@ class Declaration:
 
     @cached_property
     def digest(self) -> str:
-        """Eight digits that change with the public fields, and so with what a version of a resource looks like."""
-        shape = [(field.name, field.kind, field.many, field.nullable, field.places, field.default) for field in self.public]
+        """Eight digits that change with the fields of documents, and so with what a version looks like to readers."""
+        shape = [(field.name, field.kind, field.many, field.nullable, field.places, field.default) for field in self.indexed]
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:8]
 
     def field(self, name: str) -> Field:
@@ -117,18 +114,24 @@ class Declaration:
         values = instance.__dict__
         return {field.name: field.encode(values[field.name]) for field in self.public}
 
+    def instance(self, state: Mapping[str, Json]) -> Any:
+        """State as an instance, without validation: what is stored was valid when it was written. Its secrets are None."""
+        values = {field.name: field.decode(state[field.name]) for field in self.public}
+        return self.state.model_construct(**values, **{field.name: None for field in self.secrets})
 
-class Resource(BaseModel):
+    def shaped(self, state: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The fields of the document of this state, as JSON; what `document` makes of it. Raises whatever that raises."""
+        return state if self.shape is None else self.instance(state).document().encoded()  # type: ignore[no-any-return]
+
+
+class Resource(Declared):
     """Base of all resources.
 
     Class arguments: `name` (of the URL; the rest derives from it), `table`, `topic`, `group`, `index`,
     `partitions` (of the topic, 4) and `commands`, which of create, replace, patch, delete are served.
     """
 
-    # Any type, since a field of an unsupported one is refused below, with its name and the fix.
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     declaration: ClassVar[Declaration]
-    _checks: ClassVar[Mapping[str, Field]] = {}
 
     def __init_subclass__(cls, **_options: Any) -> None:
         super().__init_subclass__()  # the options are for the hook below, which runs when the fields are known
@@ -141,12 +144,6 @@ class Resource(BaseModel):
         for unknown in options.keys() - known:
             raise DeclarationError(f"{cls.__name__}: {unknown}= is not a class argument; it takes {', '.join(known)}")
         cls.declaration = _declare(cls, **options)
-
-    @field_validator("*")
-    @classmethod
-    def _storable(cls, value: Any, info: ValidationInfo) -> Any:
-        field = cls._checks.get(info.field_name or "")
-        return field.checked(value) if field else value
 
 
 class App:
@@ -193,7 +190,7 @@ def _declare(
     commands = commands if isinstance(commands, str) else tuple(commands)
     _check_names(cls, name, table, partitions, commands)
     _check_engine_names(cls, topic=topic, group=group, index=index)
-    fields = tuple(_field(cls, field_name) for field_name in cls.model_fields)
+    fields = tuple(declared_field(cls, field_name) for field_name in cls.model_fields)
     _refuse_shared_columns(cls, fields)
     _refuse_long_names(cls, table, fields)
     cls._checks = {field.name: field for field in fields}
@@ -211,6 +208,7 @@ def _declare(
         commands=_commands(cls),
         cls=cls,
         state=state,
+        shape=_shape(cls),
     )
 
 
@@ -218,7 +216,7 @@ def _check_names(cls: type, name: str, table: str, partitions: int, commands: Se
     if not _RESOURCE.fullmatch(name) or name in RESERVED_RESOURCES:
         fix = f'class {cls.__name__}(Resource, name="things"): lower-case letters, digits and -'
         raise DeclarationError(f"{cls.__name__}: the name {name!r} cannot be used; write {fix}")
-    if not _IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES:
+    if not IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES:
         fix = 'give it another with table="…"' if table in RESERVED_TABLES else "choose lower-case letters, digits and _"
         raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; {fix}")
     if not 1 <= partitions <= 1000:
@@ -234,19 +232,6 @@ def _check_engine_names(cls: type, **names: str) -> None:
             raise DeclarationError(
                 f"{cls.__name__}: the {what} {name!r} cannot be used; choose letters, digits, - and _ (an index: lower case)"
             )
-
-
-def _field(cls: type[Resource], name: str) -> Field:
-    if name in RESERVED or not _IDENTIFIER.fullmatch(name):
-        fix = f'rename it, and keep the column with Column("{name}")' if name in RESERVED else "use lower-case letters, digits and _"
-        raise DeclarationError(f"{cls.__name__}.{name}: the name is used by queries or the runtime; {fix}")
-    try:
-        field = field_of(name, cls.model_fields[name])
-    except Unsupported as reason:
-        raise DeclarationError(f"{cls.__name__}.{name}: {reason}") from None
-    if not _IDENTIFIER.fullmatch(field.column):
-        raise DeclarationError(f"{cls.__name__}.{name}: Column({field.column!r}) should have lower-case letters, digits and _")
-    return field
 
 
 def _refuse_shared_columns(cls: type, fields: tuple[Field, ...]) -> None:
@@ -274,6 +259,20 @@ def _refuse_shared(what: str, declarations: list[Declaration]) -> None:
         owners[value] = owner
 
 
+def _shape(cls: type[Resource]) -> type[Document] | None:
+    """What `document` returns, by its annotation."""
+    method = getattr(cls, "document", None)
+    if method is None:
+        return None
+    where = f"{cls.__name__}.document"
+    if not inspect.isfunction(method) or inspect.iscoroutinefunction(method) or len(inspect.signature(method).parameters) != 1:
+        raise DeclarationError(f"{where}: it is a plain method that takes self only: def document(self) -> {cls.__name__}Document")
+    shape = _hints(cls, where, method).get("return")
+    if not (isinstance(shape, type) and issubclass(shape, Document)):
+        raise DeclarationError(f"{where}: annotate what it returns with a class of yours: class {cls.__name__}Document(twofold.Document)")
+    return shape
+
+
 def _commands(cls: type[Resource]) -> dict[str, CommandSpec]:
     marked = {name: method for name, method in inspect.getmembers(cls, inspect.isfunction) if hasattr(method, "__twofold_event__")}
     return {name: _command(cls, name, method) for name, method in marked.items()}
@@ -281,7 +280,7 @@ def _commands(cls: type[Resource]) -> dict[str, CommandSpec]:
 
 def _command(cls: type[Resource], name: str, method: Any) -> CommandSpec:
     where = f"{cls.__name__}.{name}"
-    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE) or not _IDENTIFIER.fullmatch(name):
+    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE) or not IDENTIFIER.fullmatch(name):
         fix = "rename the command, in lower-case letters, digits and _"
         raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime, or is no part of a URL; {fix}")
     if inspect.iscoroutinefunction(method):

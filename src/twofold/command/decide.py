@@ -151,7 +151,7 @@ def _next_state(command: Command, row: Row) -> tuple[dict[str, Any], str]:
     spec = resource.commands[command.name]
     arguments = {name: getattr(command.arguments, name) for name in spec.arguments.model_fields}
     extra = {"ctx": _context(command)} if spec.takes_context else {}
-    result = _refusable(lambda: getattr(_instance(resource, row.state), spec.name)(**arguments, **extra))
+    result = _refusable(lambda: getattr(resource.instance(row.state), spec.name)(**arguments, **extra))
     return _validated(command, result), spec.event
 
 
@@ -173,14 +173,14 @@ def _created(command: Command) -> dict[str, Any]:
     """The state that a creation leads to: as asked, or what a method named `create` makes of it."""
     if "create" not in command.resource.commands:
         return dict(command.body)
-    return _called(command, _instance(command.resource, command.body))
+    return _called(command, command.resource.instance(command.body))
 
 
 def _replaced(command: Command, row: Row, new: BaseModel) -> dict[str, Any]:
     """The state that a replacement or a patch leads to: as asked, or what a method of its name makes of it."""
     if command.name not in command.resource.commands:
         return command.resource.encode(new)
-    return _called(command, _instance(command.resource, row.state), new)
+    return _called(command, command.resource.instance(row.state), new)
 
 
 def _called(command: Command, instance: Any, *new: BaseModel) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _delete(ledger: Ledger, command: Command, row: Row) -> Reply:
     spec = command.resource.commands.get("delete")
     if spec is not None:
         extra = {"ctx": _context(command)} if spec.takes_context else {}
-        _refusable(lambda: _instance(command.resource, row.state).delete(**extra))
+        _refusable(lambda: command.resource.instance(row.state).delete(**extra))
     key, version = (command.resource.name, row.id), row.version + 1
     _claim(ledger, command, row, None)
     del ledger.rows[key]
@@ -223,18 +223,6 @@ def _validated(command: Command, result: Any) -> dict[str, Any]:
         return resource.encode(resource.state.__pydantic_validator__.validate_python(values))
     except ValidationError as error:
         raise invalid(error) from None
-
-
-def _instance(resource: Declaration, state: Mapping[str, Any]) -> Any:
-    return resource.state.model_construct(**_python(resource, state))
-
-
-def _python(resource: Declaration, state: Mapping[str, Any]) -> dict[str, Any]:
-    """State as Python values, without validation: what is stored was valid when it was written."""
-    return {
-        **{field.name: field.decode(state[field.name]) for field in resource.public},
-        **{field.name: None for field in resource.secrets},
-    }
 
 
 def _context(command: Command) -> Context:

@@ -32,7 +32,7 @@ def describe(app: App) -> Json:
     schemas: Json = {}
     for resource in app:
         name = resource.cls.__name__
-        schemas[name] = representation(resource)
+        schemas[name] = representation(resource.public)
         schemas[f"New{name}"] = _input(resource, schemas, creating=True)
         schemas[f"{name}Members"] = _input(resource, schemas, creating=False)
         _resource(resource, name, paths, schemas)

@@ -53,7 +53,7 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation as it is now. `fits`: its shape is the declaration's. `blocked`: nothing is written to it. `marks` is what `note` left."""
+    """One generation as it is now. `fits`: its shape is the declaration's. `blocked`: it takes no writes. `marks`: what `note` left."""
 
     name: str
     live: bool

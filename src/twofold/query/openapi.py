@@ -16,7 +16,7 @@ def describe(app: App) -> Json:
     schemas: Json = {}
     for resource in app:
         name = resource.cls.__name__
-        schemas[name] = representation(resource)
+        schemas[name] = representation(resource.indexed)
         schemas[f"{name}Page"] = _page(name)
         paths[f"/{resource.name}"] = {"get": _search(resource, name)}
         paths[f"/{resource.name}/{{id}}"] = {"get": _get(resource, name)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twofold.fields import Field
-from twofold.resource import Declaration
 
 Json = dict[str, Any]
 _FORMATS = {
@@ -44,9 +44,9 @@ def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
     }
 
 
-def representation(resource: Declaration) -> Json:
-    """The public representation: what commands and queries answer with."""
-    own = {field.name: schema(field) for field in resource.public}
+def representation(fields: Iterable[Field]) -> Json:
+    """What a service answers with: commands with the public state, queries with the document."""
+    own = {field.name: schema(field) for field in fields}
     properties = {
         "id": {"type": "string", "format": "uuid"},
         "version": {"type": "integer", "minimum": 1},
