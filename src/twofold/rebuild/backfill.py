@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from twofold.rebuild.filler import Filler
 from twofold.rebuild.marks import Marks
 from twofold.rebuild.parts import Parts
-from twofold.rebuild.sources import Item, from_rows
+from twofold.rebuild.sources import Refusal, from_rows
+from twofold.store.port import Row
 
 CHUNK = 2000
 
@@ -20,7 +21,8 @@ class Backfill:
         self._parts, self._filler, self._marks, self._rate = parts, filler, marks, rate
         self._chunk = min(CHUNK, max(1, int(rate))) if rate else CHUNK
         self._after = marks.after
-        self._flight: tuple[list[Item], Future[list[tuple[Item, str]]]] | None = None
+        self._flight: Future[list[Refusal]] | None = None
+        self._flying = ("", 0)  # the last id of the chunk that is applied, and its live documents
         self._due = 0.0
         self._lane = ThreadPoolExecutor(1, "backfill")
 
@@ -30,15 +32,17 @@ class Backfill:
             return 1.0
         if (wait := self._due - time.monotonic()) > 0:
             return wait
-        items = from_rows(self._parts.resource, self._parts.store.scan(self._parts.resource, self._after, self._chunk))
+        rows = self._parts.store.scan(self._parts.resource, self._after, self._chunk)
+        items = from_rows(self._parts.resource, rows)
         self._land()
-        if not items:
+        if not rows:
             self._marks.backfilled = True
             return 1.0
-        self._flight = items, self._lane.submit(self._filler.fill, items, anew=True)
-        self._after = items[-1][0].id
+        self._flight = self._lane.submit(self._filler.fill, items, anew=True)
+        self._after = rows[-1].id
+        self._flying = self._after, sum(isinstance(row, Row) for row in rows)
         if self._rate:
-            self._due = max(self._due, time.monotonic()) + len(items) / self._rate
+            self._due = max(self._due, time.monotonic()) + len(rows) / self._rate
         return 0.0
 
     def close(self) -> None:
@@ -47,8 +51,7 @@ class Backfill:
     def _land(self) -> None:
         """The chunk before is applied, and what was refused of it put aside."""
         if self._flight is not None:
-            items, answer = self._flight
-            self._filler.put_aside(answer.result())
-            self._marks.after = items[-1][0].id
-            self._marks.documents += sum(not operation.deleted for operation, _ in items)
+            self._filler.put_aside(self._flight.result())
+            self._marks.after = self._flying[0]
+            self._marks.documents += self._flying[1]
             self._flight = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,7 @@ from twofold.errors import Unavailable
 from twofold.index.port import Operation, Outcome, Verdict
 from twofold.letters import bury
 from twofold.rebuild.parts import Parts
-from twofold.rebuild.sources import Item, letter
+from twofold.rebuild.sources import Items, Refusal, letter
 from twofold.runtime.retry import Backoff
 
 log: Any = structlog.get_logger()
@@ -32,15 +32,14 @@ class Filler:
         """Whoever waits for the index gives up."""
         self._stopping.set()
 
-    def fill(self, items: Sequence[Item], *, anew: bool) -> list[tuple[Item, str]]:
-        """Applies all, however long it takes. Returns what was refused, with the reasons."""
-        found = {operation.id: (operation, source) for operation, source in items}
-        left, size, backoff, told = [operation for operation, _ in items], len(items), Backoff(), False
-        refused: list[tuple[Item, str]] = []
+    def fill(self, items: Items, *, anew: bool) -> list[Refusal]:
+        """Applies all, however long it takes. Returns what is refused."""
+        left, size, backoff, told = [operation for operation, _ in items.found.values()], len(items.found), Backoff(), False
+        refused = list(items.refused)
         while left:
             outcomes, trouble = self._try(left[:size], anew=anew)
             final = {each.id: outcome for each, outcome in zip(left, outcomes, strict=False) if outcome.verdict is not Verdict.UNAVAILABLE}
-            refused += [(found[id_], outcome.reason) for id_, outcome in final.items() if outcome.verdict is Verdict.REJECTED]
+            refused += _refused(items, final)
             left = [each for each in left if each.id not in final]
             if trouble is None:
                 size, told = 2 * size, False
@@ -53,17 +52,16 @@ class Filler:
                 raise Unavailable("stopped while waiting for the index")
         return refused
 
-    def put_aside(self, refused: Sequence[tuple[Item, str]]) -> None:
+    def put_aside(self, refused: Sequence[Refusal]) -> None:
         """To the dead letters, as the projector does, and noted."""
         if not refused:
             return
         resource = self._parts.resource
-        bury(resource, self._parts.log, [(letter(resource, source), reason) for (_, source), reason in refused])
-        self._parts.index.refuse(resource, {operation.id: operation.version for (operation, _), _ in refused})
+        bury(resource, self._parts.log, [(letter(resource, each.source), each.reason) for each in refused])
+        self._parts.index.refuse(resource, {each.id: each.version for each in refused})
         self.refused += len(refused)
-        room = EXAMPLES - len(self.examples)
-        self.examples += [(operation.id, reason) for (operation, _), reason in refused[:room]]
-        log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0][1])
+        self.examples += [(each.id, each.reason) for each in refused[: EXAMPLES - len(self.examples)]]
+        log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0].reason)
 
     def _try(self, operations: Sequence[Operation], *, anew: bool) -> tuple[list[Outcome], str | None]:
         try:
@@ -72,3 +70,8 @@ class Filler:
             return [], str(error)
         reasons = [outcome.reason for outcome in outcomes if outcome.verdict is Verdict.UNAVAILABLE]
         return outcomes, f"{len(reasons)} of {len(outcomes)} operations: {reasons[0]}" if reasons else None
+
+
+def _refused(items: Items, final: Mapping[str, Outcome]) -> list[Refusal]:
+    found = [(*items.found[id_], outcome) for id_, outcome in final.items() if outcome.verdict is Verdict.REJECTED]
+    return [Refusal(operation.id, operation.version, source, outcome.reason) for operation, source, outcome in found]

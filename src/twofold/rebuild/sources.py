@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 import uuid_utils
@@ -10,40 +11,66 @@ import uuid_utils
 from twofold.documents import of_row, read_message
 from twofold.index.port import Operation
 from twofold.log.port import Message
-from twofold.record import Record, Undeclared, Unreadable
+from twofold.record import Record, Unreadable
 from twofold.resource import Declaration
 from twofold.store.port import Row, Tombstone
 
 Source = Message | Row | Tombstone
-Item = tuple[Operation, Source]
 Fetch = Callable[[Sequence[str]], Mapping[str, Row | Tombstone]]
 
 
-def from_rows(resource: Declaration, rows: Iterable[Row | Tombstone]) -> list[Item]:
-    return [(of_row(resource, row), row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version of a resource that does not get into the generation, and why."""
+
+    id: str
+    version: int
+    source: Source
+    reason: str
 
 
-def from_messages(resource: Declaration, messages: Iterable[Message], fetch: Fetch) -> list[Item]:
-    """The newest operation per id. What an older declaration wrote and this one cannot read is taken from the table.
+@dataclass(slots=True)
+class Items:
+    """Operations with what they come from, by id; and `refused`, of which no documents can be made."""
 
-    What is no record at all is passed over: the projector, which reads it too, puts it aside.
+    found: dict[str, tuple[Operation, Source]] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
+
+    def add(self, operation: Operation, source: Source) -> None:
+        """Of an id the newest version stays."""
+        held = self.found.get(operation.id)
+        if held is None or held[0].version < operation.version:
+            self.found[operation.id] = operation, source
+
+    def add_rows(self, resource: Declaration, rows: Iterable[Row | Tombstone]) -> None:
+        for row in rows:
+            try:
+                self.add(of_row(resource, row), row)
+            except Unreadable as reason:
+                self.refused.append(Refusal(row.id, row.version, row, str(reason)))
+
+
+def from_rows(resource: Declaration, rows: Iterable[Row | Tombstone]) -> Items:
+    items = Items()
+    items.add_rows(resource, rows)
+    return items
+
+
+def from_messages(resource: Declaration, messages: Iterable[Message], fetch: Fetch) -> Items:
+    """What cannot be read, as a record of an older declaration, is taken from the table.
+
+    What is not there either is passed over: the projector, which reads the same messages, puts it aside.
     """
-    newest: dict[str, Item] = {}
+    items = Items()
     unknown: set[str] = set()
     for message in messages:
         try:
-            each = read_message(resource, message)
-        except Undeclared:
-            unknown.add((message.key or b"").decode())
+            items.add(read_message(resource, message), message)
         except Unreadable:
-            continue
-        else:
-            if each.id not in newest or newest[each.id][0].version < each.version:
-                newest[each.id] = each, message
-    for each, row in from_rows(resource, fetch(sorted(unknown)).values() if unknown else ()):
-        if each.id not in newest or newest[each.id][0].version < each.version:
-            newest[each.id] = each, row
-    return list(newest.values())
+            unknown.add((message.key or b"").decode(errors="replace"))
+    if unknown:
+        items.add_rows(resource, fetch(sorted(unknown)).values())
+    return items
 
 
 def letter(resource: Declaration, source: Source) -> Message:
