@@ -17,19 +17,21 @@ from typing import Any
 
 import orjson
 import pytest
+from freshness_contract import FreshnessContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
+from twofold.index.elastic_mapping import meta
 from twofold.index.port import ReadStore, Verdict
 from twofold.index.search import Search
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(IndexContract):
+class TestSqlite(FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -41,6 +43,8 @@ class TestSqlite(IndexContract):
             connection.execute(f'DROP TABLE IF EXISTS "doc_{resource.index}"')
             connection.execute(f'DROP TABLE IF EXISTS "fts_{resource.index}"')
             connection.execute("DELETE FROM generation WHERE alias = ?", (resource.index,))
+
+    lose = drop
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
@@ -59,7 +63,7 @@ class TestSqlite(IndexContract):
         connection.close()
 
 
-class ElasticContract(IndexContract):
+class ElasticContract(FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -86,6 +90,10 @@ class ElasticContract(IndexContract):
         store.close()
 
     def drop(self, store: ReadStore, resource: Declaration) -> None:
+        self.lose(store, resource)
+        self.cluster_client.send("DELETE", f"/{resource.index}-refusals", expect=(404,))
+
+    def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))
 
     @contextmanager
@@ -143,7 +151,8 @@ class ElasticContract(IndexContract):
         self, store: ReadStore, declare: Declare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resource = declare()
-        monkeypatch.setattr(store, "_generation", lambda resource: f"{resource.index}-000009")
+        assert isinstance(store, ElasticIndex)
+        monkeypatch.setattr(store._aliases, "look", lambda resource, generation: f"{resource.index}-000009")
 
         [outcome] = store.apply(resource, [live("a")])
 
@@ -155,6 +164,33 @@ class ElasticContract(IndexContract):
         cluster.send("PUT", f"/{resource.index}-000001/_settings", {"index.default_pipeline": "no-such-pipeline"})
 
         assert self.verdicts(store, resource, [live("a")]) == {UNAVAILABLE}
+
+    def test_refusals_are_waited_for_where_their_index_is_gone_and_it_is_not_made(
+        self, store: ReadStore, declare: Declare, cluster: Client
+    ) -> None:
+        resource = declare()
+        cluster.send("DELETE", f"/{resource.index}-refusals")
+
+        for call in (lambda: store.refuse(resource, {"a": 1}), lambda: store.refused(resource, ["a"])):
+            with pytest.raises(Unavailable):
+                call()
+        assert store.pending(resource) == [f"create the index {resource.index}-refusals"]
+
+    def test_an_index_in_the_place_of_refusals_is_in_the_way(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
+        resource = declare()
+        cluster.send("DELETE", f"/{resource.index}-refusals")
+        cluster.send("PUT", f"/{resource.index}-refusals")
+
+        for call in (store.migrate, store.pending):
+            with pytest.raises(Outdated, match=r"that twofold did not make\. .* twofold migrate"):
+                call(resource)
+
+    def test_a_refusal_under_a_write_block_is_unavailable(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
+        resource = declare()
+        cluster.send("PUT", f"/{resource.index}-refusals/_settings", {"index.blocks.write": True})
+
+        with pytest.raises(Unavailable, match="blocked by"):
+            store.refuse(resource, {"a": 1})
 
     def test_tombstones_stay_hidden_where_the_alias_lost_its_filter(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
         resource = declare()
@@ -191,7 +227,8 @@ class FakeNode:
             def do_GET(self) -> None:
                 node.headers.append(self.headers)
                 lines = self.rfile.read(int(self.headers.get("content-length", 0))).splitlines()
-                status, content = (200, {"things-000001": {}}) if self.path.startswith("/_alias/") else answer(self.path, lines)
+                looks = self.path.startswith("/things/_mapping")
+                status, content = (200, GENERATION) if looks else answer(self.path, lines)
                 body = content.encode() if isinstance(content, str) else orjson.dumps(content)
                 self.send_response(status)
                 self.send_header("content-type", "text/html" if isinstance(content, str) else "application/json")
@@ -215,6 +252,7 @@ class FakeNode:
 
 
 THINGS = replace(Small.declaration, name="things", index="things")
+GENERATION = {"things-000001": {"mappings": {"_meta": meta(THINGS, {})}}}
 FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
 
 
@@ -373,6 +411,9 @@ class TestElasticAnswers:
             lambda: store.get(THINGS, ["a"]),
             lambda: store.search(THINGS, [Search()]),
             lambda: store.refresh(THINGS),
+            lambda: store.live(THINGS),
+            lambda: store.refuse(THINGS, {"a": 1}),
+            lambda: store.refused(THINGS, ["a"]),
             lambda: store.status(THINGS),
             store.check,
         ]
