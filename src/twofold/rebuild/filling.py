@@ -55,7 +55,7 @@ class Filling:
 
     def run(self) -> Done:
         try:
-            before = patiently(self._parts.live, self._lease)
+            before = patiently(self._parts.live, self._lease).name
             if before != self._generation:
                 self._total = 0 if self._marks.backfilled else patiently(lambda: self._parts.store.count(self._parts.resource), self._lease)
                 patiently(self._fill, self._lease)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twofold.errors import Outdated
 from twofold.index.port import Generation, Generations, ReadStore
 from twofold.log.port import EventLog
 from twofold.rebuild.marks import Marks
@@ -26,8 +27,12 @@ class Parts:
     def all(self) -> list[Generation]:
         return self.generations.generations(self.resource)
 
-    def live(self) -> str:
-        return self.index.live(self.resource)
+    def live(self) -> Generation:
+        """The generation behind the alias. Raises Outdated where there is none."""
+        for each in self.all():
+            if each.live:
+                return each
+        raise Outdated(f"There is no index {self.resource.index}. Run: twofold migrate")
 
     def unfinished(self) -> tuple[Generation, Marks] | None:
         """The generation that a rebuild or a rollback was at work on, and has not ended with."""

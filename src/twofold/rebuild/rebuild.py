@@ -49,7 +49,7 @@ def _begun(parts: Parts) -> tuple[str, Marks]:
 
 def _created(parts: Parts) -> tuple[str, Marks]:
     resource = parts.resource
-    live = next(each for each in parts.all() if each.live)
+    live = parts.live()
     room = parts.generations.room()
     if room is not None and room < ROOM * live.size:
         raise Rejected(
@@ -62,7 +62,7 @@ def _created(parts: Parts) -> tuple[str, Marks]:
 
 def _aborted(parts: Parts) -> str:
     found = parts.unfinished()
-    live = parts.live()
+    live = parts.live().name
     if found is None:
         parts.block(live, blocked=False)
         return f"There was nothing to give up. {live} is live."

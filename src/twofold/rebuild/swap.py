@@ -26,7 +26,7 @@ class Swap:
         self._catchup, self._lease = catchup, lease
 
     def run(self) -> None:
-        old = self._parts.live()
+        old = self._parts.live().name
         if old != self._target:
             self._parts.index.refresh(self._parts.resource, generation=self._target)  # so that the one below is short
             try:
@@ -53,7 +53,7 @@ class Swap:
 
     def _unblock(self, old: str) -> None:
         self._lease.check()
-        if self._parts.live() == old:
+        if self._parts.live().name == old:
             self._parts.block(old, blocked=False)
 
     def _finish(self) -> None:
