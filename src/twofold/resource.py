@@ -126,7 +126,7 @@ class Declaration:
 
     def shaped(self, state: Mapping[str, Json]) -> Mapping[str, Json]:
         """The fields of the document of this state, as JSON; what `document` makes of it. Raises whatever that raises."""
-        return state if self.shape is None else self.instance(state).document().encoded()  # type: ignore[no-any-return]
+        return state if self.shape is None else self.instance(state).document().encoded()
 
 
 class Resource(Declared):

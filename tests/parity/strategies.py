@@ -12,12 +12,29 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from tests.parity.corpus import ACCENTED, Document
 from tests.parity.model import MOST_WORDS, Model
 from tests.parity.words import words
-
 from twofold.index.mapping import SYSTEM
-from twofold.index.search import And, Begins, Compare, Condition, Dates, Exists, Facet, Not, OneOf, Or, Ranges, Search, Sort, Stats, Term, Terms
+from twofold.index.search import (
+    And,
+    Begins,
+    Compare,
+    Condition,
+    Dates,
+    Exists,
+    Facet,
+    Not,
+    OneOf,
+    Or,
+    Ranges,
+    Search,
+    Sort,
+    Stats,
+    Term,
+    Terms,
+)
 from twofold.resource import Declaration
 
 T = TypeVar("T")

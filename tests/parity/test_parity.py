@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 
-import orjson
-import pytest
-from tests.parity.compare import differences, ids
+from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.reduce import smallest
 from tests.parity.strategies import Searches, generated
-
 from twofold.index.search import Page, Search
 
 QUERIES = 2_000
