@@ -40,7 +40,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "CHUNK", 20)
     monkeypatch.setattr(catchup, "BATCH", 50)
     monkeypatch.setattr(filling, "NEAR", 20)
-    monkeypatch.setattr(filling, "SAVE_SECONDS", 0.05)
+    monkeypatch.setattr(filling, "SAVE_SECONDS", 0.5)
     monkeypatch.setattr(lease, "SECONDS", 3.0)
 
 
@@ -147,6 +147,7 @@ def test_under_live_writes_nothing_is_lost_nothing_comes_back_and_searches_answe
     pipeline.relay()
     pipeline.project()
     first = live(pipeline)
+    assert pipeline.found()
     with running(pipeline) as services:
         done = rebuilt(pipeline, rate=600)
         second = live(pipeline)
