@@ -1,4 +1,4 @@
-"""The kinds of query beside plain words, each beside the same request at the engine itself; and how long a reader waits for its own write."""
+"""The kinds of query beside plain words, each beside the same at the engine itself; and how long readers wait for their own writes."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.log.port import Message
-from twofold.record import Record, Unreadable
+from twofold.record import Record, Unreadable, identity
 
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
 RECORD = Record(
@@ -120,3 +120,18 @@ def test_a_strangers_message_raises_nothing_else(key: bytes | None, value: bytes
             assert isinstance(Record.from_message(message), Record)
         except Unreadable as reason:
             assert str(reason)
+
+
+def test_id_and_version_are_known_whatever_the_value_is() -> None:
+    spoiled = replace(RECORD.to_message(), value=b"{", headers=(("ce_sequence", b"7"), ("ce_id", b"\xff")))
+    assert identity(spoiled) == identity(RECORD.to_message()) == (KEY, 7)
+
+
+@pytest.mark.parametrize("sequence", [None, b"", b"0", b"07", b"-1", b"1.0", b"9" * 19, "\u0667".encode(), b"\xff", b"7\n"])
+def test_what_is_no_version_is_no_identity(sequence: bytes | None) -> None:
+    assert identity(Message(KEY.encode(), None, (("ce_sequence", sequence),))) is None
+
+
+@pytest.mark.parametrize("key", [None, b"", b"ana", b"\xff", KEY.upper().encode(), KEY.encode() + b"\n"])
+def test_what_is_no_id_is_no_identity(key: bytes | None) -> None:
+    assert identity(Message(key, None, (("ce_sequence", b"7"),))) is None

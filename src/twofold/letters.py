@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 from twofold.errors import Unavailable
 from twofold.log.port import EventLog, Message
-from twofold.record import MAX_VALUE
+from twofold.record import MAX_VALUE, identity
 from twofold.resource import Declaration
 
 LARGE = MAX_VALUE // 2  # bytes; what may be too large for a log that took it once, in a compressed batch
+
+
+def versions(letters: Sequence[tuple[Message, str]]) -> dict[str, int]:
+    """The highest version of each id of which one is put aside, as far as the messages tell them."""
+    found: dict[str, int] = {}
+    for id_, version in filter(None, (identity(message) for message, _ in letters)):
+        found[id_] = max(version, found.get(id_, 0))
+    return found
 
 
 def bury(resource: Declaration, events: EventLog, letters: Sequence[tuple[Message, str]]) -> None:

@@ -88,3 +88,10 @@ class Record:
         if (message.value is None) != type_.endswith(".deleted"):
             raise Unreadable("a null value goes with a ce_type that ends in .deleted, and only with it")
         return Record(key, int(sequence), type_, event_id, time, message.value, *more)
+
+
+def identity(message: Message) -> tuple[str, int] | None:
+    """Id and version, where key and ce_sequence tell them, whatever the rest of the message is worth."""
+    key, sequence = message.key or b"", dict(message.headers).get("ce_sequence") or b""
+    id_, version = key.decode(errors="replace"), sequence.decode(errors="replace")
+    return (id_, int(version)) if UUID.fullmatch(id_) and _SEQUENCE.fullmatch(version) else None

@@ -69,6 +69,8 @@ class Index:
         self.applied: list[list[tuple[str, int]]] = []
         self.refreshed = self.refusals = 0
         self.newer = False
+        self.refused: list[dict[str, int]] = []
+        self.unwilling: list[Exception] = []
 
     def apply(self, resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
         self.applied.append([(each.id[-1], each.version) for each in operations])
@@ -82,6 +84,11 @@ class Index:
             self.refusals -= 1
             raise Unavailable("no refresh")
         self.refreshed += 1
+
+    def refuse(self, resource: Any, versions: dict[str, int]) -> None:
+        if self.unwilling:
+            raise self.unwilling.pop()
+        self.refused.append({id_[-1]: version for id_, version in versions.items()})
 
     def pending(self, resource: Any) -> list[str]:
         if self.newer:
@@ -214,6 +221,33 @@ def test_nothing_is_committed_before_its_dead_letters_are_safe() -> None:
     assert log.committed == []
     projector.step()
     assert (log.committed, len(log.letters)) == ([0, 1], 1)
+
+
+def test_which_versions_are_put_aside_is_noted_where_the_message_tells() -> None:
+    unreadable = [replace(change("a", version), value=value) for version, value in ((3, b"{"), (7, None), (5, b"[]"))]
+    versionless = replace(change("d"), headers=(("ce_sequence", b"0"),))
+    log, index = Log(*unreadable, change("b", 2), versionless, Message(b"ana", b"{}")), Index([REJECTED])
+    run(log, index)
+    assert (index.refused, len(log.letters), log.committed) == ([{"a": 7, "b": 2}], 6, [0, 1, 2, 3, 4, 5])
+
+
+def test_nothing_is_noted_where_no_message_tells() -> None:
+    log, index = Log(Message(b"ana", b"{}")), Index()
+    run(log, index)
+    assert (index.refused, len(log.letters)) == ([], 1)
+
+
+def test_nothing_is_buried_or_committed_before_it_is_noted() -> None:
+    """Else every try that fails at the note would leave another letter."""
+    log, index = Log(change("a")), Index(REJECTED)
+    index.unwilling = [Unavailable("full")] * 2
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="full"):
+            projector.step()
+    assert (log.letters, log.committed) == ([], [])
+    projector.step()
+    assert (index.refused, len(log.letters), log.committed) == ([{"a": 1}], 1, [0])
 
 
 def test_a_stop_while_the_index_is_away_leaves_the_batch_for_the_next_start() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from twofold.errors import Rejected, Unavailable
+from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.index.elastic_alias import Aliases, meta_of, shape_of
 from twofold.index.elastic_client import Answer, Client, path, reason_of
 from twofold.index.elastic_mapping import ANALYSIS, LIVE, READING, aliases, index_body
@@ -69,7 +69,7 @@ class ElasticGenerations:
         if generation in named and not others:
             return
         for other in others:
-            self._ours(resource, other)
+            self._leave_alone(resource, other)
         actions: list[Answer] = [{"remove": {"index": other, "alias": resource.index, "must_exist": True}} for other in others]
         actions.append({"add": {"index": generation, "alias": resource.index, **READING}})
         self._acknowledged(self._client.send("POST", "/_aliases", {"actions": actions})[1])
@@ -95,6 +95,15 @@ class ElasticGenerations:
         _, answer = self._client.send("GET", f"{path(f'{resource.index}-*')}?{_SEEN}")
         names = sorted((name for name in answer if number_of(resource, name)), key=lambda name: number_of(resource, name))
         return {name: answer[name] for name in names}
+
+    def _leave_alone(self, resource: Declaration, generation: str) -> None:
+        """Raises Outdated for what is not a generation of this resource."""
+        try:
+            self._ours(resource, generation)
+        except Rejected:
+            raise Outdated(
+                f"The alias {resource.index} names the index {generation} too, which is not twofold's. Take the alias away from it"
+            ) from None
 
     def _ours(self, resource: Declaration, generation: str) -> Answer:
         """What a generation tells of itself. Raises Rejected where there is none of that name, or it is somebody else's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from twofold.resource import Declaration
 SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
 SCORE = "_score"
 ID_BYTES = 512  # Elasticsearch's limit
+_GREATEST = sys.float_info.max
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -96,7 +98,7 @@ def fits(kind: Kind, value: Any) -> bool:
     if kind in ("integer", "decimal"):
         return type(value) is int and -INT64 <= value < INT64
     if kind == "float":
-        return type(value) in (float, int)
+        return type(value) in (float, int) and abs(value) <= _GREATEST  # so neither NaN nor infinite
     return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
 
 

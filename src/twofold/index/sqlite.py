@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from twofold.errors import Contended, Outdated, Unavailable
-from twofold.index import sqlite_generations, sqlite_query, sqlite_refusals, sqlite_schema
-from twofold.index.mapping import last_values, texts
+from twofold.index import sqlite_dates, sqlite_generations, sqlite_page, sqlite_refusals, sqlite_schema
+from twofold.index.checks import check
 from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
-from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.search import Hit, Page, Search
 from twofold.index.shape import Fitting, addition, creation, generation_name, lacking, misfit
 from twofold.index.sqlite_generations import Row, SqliteGenerations, find
 from twofold.index.sqlite_schema import ANALYSIS, Tables, tables
@@ -27,8 +27,10 @@ from twofold.runtime.embedded import Embedded
 class SqliteIndex(SqliteGenerations):
     """Every index in one file. What is applied is found at once."""
 
+    unsupported: frozenset[str] = frozenset()
+
     def __init__(self, path: Path) -> None:
-        self._file = Embedded(path)
+        self._file = Embedded(path, sqlite_dates.register)
         self._fitting = Fitting(ANALYSIS)
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
@@ -76,8 +78,17 @@ class SqliteIndex(SqliteGenerations):
             return {key: orjson.loads(document) for key, document in rows}
 
     def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
+        for search in searches:
+            check(resource, search)
         with self._opened(resource, generation) as (connection, names):
-            return [_search(connection, resource, names, search) for search in searches]
+            return [sqlite_page.search(connection, resource, names, search) for search in searches]
+
+    @contextmanager
+    def export(self, resource: Declaration, search: Search) -> Iterator[Iterator[list[Hit]]]:
+        check(resource, search)
+        with _patient(), self._file.snapshot() as connection:
+            names = tables(resource, self._seen(connection, resource, "").name)
+            yield sqlite_page.export(connection, resource, names, search)
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """Nothing to do: a commit is visible to every search that starts after it."""
@@ -144,18 +155,6 @@ def _named(connection: sqlite3.Connection, resource: Declaration, generation: st
         what = f"The generation {generation} is not there any more" if generation else f"There is no alias {resource.index}"
         raise Unavailable(what if generation else f"{what}. Run: twofold migrate")
     return row
-
-
-def _search(connection: sqlite3.Connection, resource: Declaration, names: Tables, search: Search) -> Page:
-    if sqlite_query.asks_for_words(search) and not texts(resource):
-        return Page()
-    rows = connection.execute(*sqlite_query.page(resource, names, search)).fetchall()
-    hits = [Hit(orjson.loads(content), score) for content, score in rows]
-    last = last_values(search, hits)
-    if search.after is None and len(hits) < search.limit:
-        return Page(hits, last, len(hits))
-    found = connection.execute(*sqlite_query.count(resource, names, search)).fetchone()[0]
-    return Page(hits, last, min(found, TOTAL_CAP), found <= TOTAL_CAP)
 
 
 @contextmanager

@@ -73,7 +73,10 @@ def find(connection: sqlite3.Connection, resource: Declaration, generation: str)
 
 def _rows(connection: sqlite3.Connection, where: str, *values: str) -> Iterator[Row]:
     found = connection.execute(f"SELECT name, digest, fields, analysis, live, blocked, marks FROM generation WHERE {where}", values)
-    return (Row(*shape, bool(live), bool(blocked), marks) for *shape, live, blocked, marks in found)
+    return (
+        Row(name, digest, fields, analysis, bool(live), bool(blocked), marks)
+        for name, digest, fields, analysis, live, blocked, marks in found
+    )
 
 
 class SqliteGenerations:

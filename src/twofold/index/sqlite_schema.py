@@ -25,6 +25,7 @@ ANALYSIS = 1
 # A character that the tokenizer takes for a word (private use) and that nobody writes: it keeps a phrase
 # from reaching over the end of one item of a list into the next.
 GAP = "\ue000"
+TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"
 _TYPES: dict[Kind, str] = {"integer": "INTEGER", "decimal": "INTEGER", "boolean": "INTEGER", "float": "REAL"}
 
 
@@ -124,7 +125,7 @@ def _create_sort_index(connection: sqlite3.Connection, names: Tables, name: str)
 
 def _create_words(connection: sqlite3.Connection, names: Tables) -> None:
     if names.texts:
-        options = "tokenize='unicode61 remove_diacritics 2', prefix='2 3 4'"
+        options = f"{TOKENIZER}, prefix='2 3 4'"
         connection.execute(f"CREATE VIRTUAL TABLE {names.words} USING fts5({_text_columns(names)}, {options})")
 
 

@@ -18,7 +18,7 @@ import structlog
 
 from twofold.errors import Unavailable
 from twofold.index.port import Operation, Outcome, ReadStore, Verdict
-from twofold.letters import bury
+from twofold.letters import bury, versions
 from twofold.log.port import EventLog, Message, Subscription
 from twofold.projector.batch import Batch, Tried, read
 from twofold.projector.refresher import Refresher
@@ -75,8 +75,9 @@ class Projector(Service):
             self._take(subscription, 0)
         if batch.undeclared:  # raises Outdated where the index knows such a field, and this code is the older one
             self._index.pending(self._resource)
-        refused = self._refused(subscription, batch, tried)
-        if letters := [*batch.letters, *refused]:
+        if letters := [*batch.letters, *self._refused(subscription, batch, tried)]:
+            if refused := versions(letters):  # noted first: a try that is repeated leaves the same notes, but more letters
+                self._index.refuse(self._resource, refused)
             bury(self._resource, self._events, letters)
             log.warning("dead letters", service=self.name, count=len(letters), first=letters[0][1])
         if len(self._batches) > 1:
