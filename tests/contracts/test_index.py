@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 import pytest
+from freshness_contract import FreshnessContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
@@ -29,7 +30,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(IndexContract):
+class TestSqlite(FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -41,6 +42,8 @@ class TestSqlite(IndexContract):
             connection.execute(f'DROP TABLE IF EXISTS "doc_{resource.index}"')
             connection.execute(f'DROP TABLE IF EXISTS "fts_{resource.index}"')
             connection.execute("DELETE FROM generation WHERE alias = ?", (resource.index,))
+
+    lose = drop
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
@@ -59,7 +62,7 @@ class TestSqlite(IndexContract):
         connection.close()
 
 
-class ElasticContract(IndexContract):
+class ElasticContract(FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -86,6 +89,10 @@ class ElasticContract(IndexContract):
         store.close()
 
     def drop(self, store: ReadStore, resource: Declaration) -> None:
+        self.lose(store, resource)
+        self.cluster_client.send("DELETE", f"/{resource.index}-refusals", expect=(404,))
+
+    def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))
 
     @contextmanager
@@ -155,6 +162,33 @@ class ElasticContract(IndexContract):
         cluster.send("PUT", f"/{resource.index}-000001/_settings", {"index.default_pipeline": "no-such-pipeline"})
 
         assert self.verdicts(store, resource, [live("a")]) == {UNAVAILABLE}
+
+    def test_refusals_are_waited_for_where_their_index_is_gone_and_it_is_not_made(
+        self, store: ReadStore, declare: Declare, cluster: Client
+    ) -> None:
+        resource = declare()
+        cluster.send("DELETE", f"/{resource.index}-refusals")
+
+        for call in (lambda: store.refuse(resource, {"a": 1}), lambda: store.refused(resource, ["a"])):
+            with pytest.raises(Unavailable):
+                call()
+        assert store.pending(resource) == [f"create the index {resource.index}-refusals"]
+
+    def test_an_index_in_the_place_of_refusals_is_in_the_way(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
+        resource = declare()
+        cluster.send("DELETE", f"/{resource.index}-refusals")
+        cluster.send("PUT", f"/{resource.index}-refusals")
+
+        for call in (store.migrate, store.pending):
+            with pytest.raises(Outdated, match=r"that twofold did not make\. .* twofold migrate"):
+                call(resource)
+
+    def test_a_refusal_under_a_write_block_is_unavailable(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
+        resource = declare()
+        cluster.send("PUT", f"/{resource.index}-refusals/_settings", {"index.blocks.write": True})
+
+        with pytest.raises(Unavailable, match="blocked by"):
+            store.refuse(resource, {"a": 1})
 
     def test_tombstones_stay_hidden_where_the_alias_lost_its_filter(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
         resource = declare()
@@ -373,6 +407,9 @@ class TestElasticAnswers:
             lambda: store.get(THINGS, ["a"]),
             lambda: store.search(THINGS, [Search()]),
             lambda: store.refresh(THINGS),
+            lambda: store.live(THINGS),
+            lambda: store.refuse(THINGS, {"a": 1}),
+            lambda: store.refused(THINGS, ["a"]),
             lambda: store.status(THINGS),
             store.check,
         ]

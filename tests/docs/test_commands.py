@@ -81,6 +81,7 @@ def test_commands_on_real_engines(path: Path, tmp_path: Path) -> None:
         "users-topic": f"{own}-topic",
         "user-group": f"{own}-group",
         "users-000001": f"{own}-000001",
+        "users-refusals": f"{own}-refusals",
         "3306/user": f"3306/{own}",
         "alias users": f"alias {own}",
         **SHORTER,

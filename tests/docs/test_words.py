@@ -63,7 +63,7 @@ def _index(scheme: str, folder: Path, texts: list[str]) -> Iterator[tuple[System
     finally:
         system.close()
         if url:
-            httpx.delete(f"{url}/{index}-000001")
+            httpx.delete(f"{url}/{index}-000001,{index}-refusals?ignore_unavailable=true")
 
 
 def _operation(text: str) -> Operation:

@@ -64,7 +64,8 @@ def remove(name: str, read: str) -> None:
     admin = AdminClient({"bootstrap.servers": engines.KAFKA})
     for deleted in admin.delete_topics([f"{name}-topic", f"{name}-topic.dlq"]).values():
         deleted.exception(10)
-    httpx.delete(f"{engines.ELASTICSEARCH if read == 'elasticsearch' else engines.OPENSEARCH}/{name}-000001")
+    url = engines.ELASTICSEARCH if read == "elasticsearch" else engines.OPENSEARCH
+    httpx.delete(f"{url}/{name}-000001,{name}-refusals?ignore_unavailable=true")
 
 
 @pytest.fixture

@@ -152,7 +152,8 @@ class Workspace:
         client = search_client(self.settings.read_url)
         try:
             for each in self.app:
-                client.send("DELETE", path(f"{each.index}-000001"), expect=(404,))
+                for kept in ("000001", "refusals"):
+                    client.send("DELETE", path(f"{each.index}-{kept}"), expect=(404,))
         finally:
             client.close()
 

@@ -7,7 +7,7 @@ alias names at that moment, through an alias of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +15,7 @@ import orjson
 
 from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.fields import Field
-from twofold.index import elastic_bulk
+from twofold.index import elastic_bulk, elastic_refusals
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
 from twofold.index.elastic_query import search_body
@@ -24,8 +24,6 @@ from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
 from twofold.index.search import TOTAL_CAP, Hit, Page, Search
 from twofold.resource import Declaration
 
-# The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
-BULK = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 # For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
 GENERATION_SECONDS = 1.0
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
@@ -53,28 +51,30 @@ class ElasticIndex:
             self._create(resource, generation)
         elif fields:
             self._client.send("PUT", path(generation, "_mapping"), mapping_of(resource, fields))
-        return steps
+        if missing := elastic_refusals.plan(self._client, resource):
+            elastic_refusals.create(self._client, resource)
+        return steps + missing
 
     def pending(self, resource: Declaration) -> list[str]:
-        return self._plan(resource)[0]
+        return self._plan(resource)[0] + elastic_refusals.plan(self._client, resource)
 
     def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
         if not operations:
             return []
         generation, asked_at = self._generations.pop(resource.index, ("", 0.0))
         if time.monotonic() - asked_at > GENERATION_SECONDS:
-            generation, asked_at = self._live(resource), time.monotonic()
+            generation, asked_at = self.live(resource), time.monotonic()
         batches = elastic_bulk.requests(operations)
         outcomes = [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
         if not any(outcome.verdict is Verdict.UNAVAILABLE for outcome in outcomes):  # else ask again: it may have been replaced
             self._generations[resource.index] = generation, asked_at
         return outcomes
 
-    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         wanted = [key for key in ids if key]  # an empty id is an error to the engine
         if not wanted:
             return {}
-        _, answer = self._client.send("POST", path(resource.index, "_mget"), {"ids": wanted})
+        _, answer = self._client.send("POST", path(generation or resource.index, "_mget"), {"ids": wanted})
         found = answer.get("docs", [])
         if len(found) != len(wanted):
             raise self._client.nonsense("the number of documents")
@@ -83,10 +83,10 @@ class ElasticIndex:
                 raise self._client.error(HTTPStatus.NOT_FOUND, item)
         return {item["_id"]: item["_source"] for item in found if item.get("found")}
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         if not searches:
             return []
-        header = orjson.dumps({"index": resource.index, "allow_partial_search_results": False})
+        header = orjson.dumps({"index": generation or resource.index, "allow_partial_search_results": False})
         parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
         _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
         responses = answer.get("responses", [])
@@ -94,10 +94,23 @@ class ElasticIndex:
             raise self._client.nonsense("the number of pages")
         return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
 
-    def refresh(self, resource: Declaration) -> None:
-        _, answer = self._client.send("POST", path(resource.index, "_refresh"))
+    def refresh(self, resource: Declaration, *, generation: str = "") -> None:
+        name = generation or resource.index
+        _, answer = self._client.send("POST", path(name, "_refresh"))
         if answer.get("_shards", {}).get("failed"):
-            raise Unavailable(f"{self._client.name} could not refresh all shards of {resource.index}")
+            raise Unavailable(f"{self._client.name} could not refresh all shards of {name}")
+
+    def live(self, resource: Declaration) -> str:
+        generation = self._generation(resource)
+        if generation is None:
+            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+        return generation
+
+    def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        elastic_refusals.note(self._client, resource, versions)
+
+    def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+        return elastic_refusals.noted(self._client, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
         generation = self._generation(resource)
@@ -159,12 +172,6 @@ class ElasticIndex:
         if self._plan(resource)[2] is None:  # else another process has just made both
             raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
 
-    def _live(self, resource: Declaration) -> str:
-        generation = self._generation(resource)
-        if generation is None:
-            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
-        return generation
-
     def _generation(self, resource: Declaration) -> str | None:
         status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
         if status == HTTPStatus.NOT_FOUND:
@@ -174,7 +181,7 @@ class ElasticIndex:
         return next(iter(answer))
 
     def _bulk(self, resource: Declaration, generation: str, operations: list[Operation]) -> list[Outcome]:
-        target = path(writing_alias(generation), "_bulk") + BULK
+        target = path(writing_alias(generation), "_bulk") + elastic_bulk.OPTIONS
         status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=SPOILED)
         if status in SPOILED:
             return self._halved(resource, generation, operations, status, reason_of(answer)[0])

@@ -12,6 +12,8 @@ import orjson
 from twofold.index.elastic_client import PLAIN, Answer, reason_of, succeeded
 from twofold.index.port import Operation, Outcome, Verdict
 
+# The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
+OPTIONS = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bodies that are much larger
 _LINES = b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n%b\n'
 _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from twofold.errors import Contended, Outdated, Unavailable
-from twofold.index import sqlite_query, sqlite_schema
+from twofold.index import sqlite_query, sqlite_refusals, sqlite_schema
 from twofold.index.mapping import first_generation, last_values, texts
 from twofold.index.port import IndexStatus, Operation, Outcome
 from twofold.index.search import TOTAL_CAP, Hit, Page, Search
@@ -31,6 +31,7 @@ class SqliteIndex:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")
             connection.execute(sqlite_schema.GENERATIONS)
+            connection.execute(sqlite_refusals.REFUSALS)
 
     def migrate(self, resource: Declaration) -> list[str]:
         with self._write() as connection:
@@ -51,18 +52,30 @@ class SqliteIndex:
         with self._write() as connection:
             return Writer(connection, resource).write(operations)
 
-    def get(self, resource: Declaration, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         sql = f"SELECT id, document FROM {tables(resource).documents} WHERE id IN (SELECT value FROM json_each(?))"
-        with self._read() as connection:
+        with self._read(resource, generation) as connection:
             rows = connection.execute(sql, (orjson.dumps(list(ids)).decode(),))
             return {key: orjson.loads(document) for key, document in rows}
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
-        with self._read() as connection:
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
+        with self._read(resource, generation) as connection:
             return [_search(connection, resource, search) for search in searches]
 
-    def refresh(self, resource: Declaration) -> None:
+    def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """Nothing to do: a commit is visible to every search that starts after it."""
+
+    def live(self, resource: Declaration) -> str:
+        with self._read() as connection:
+            return _live(connection, resource)
+
+    def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        with self._write() as connection:
+            sqlite_refusals.note(connection, resource, versions)
+
+    def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+        with self._read() as connection:
+            return sqlite_refusals.noted(connection, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
         names = tables(resource)
@@ -88,9 +101,20 @@ class SqliteIndex:
             yield connection
 
     @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
+    def _read(self, resource: Declaration | None = None, generation: str = "") -> Iterator[sqlite3.Connection]:
+        """A snapshot, in which the generation, where one is named, is the live one."""
         with _patient(), self._file.read() as connection:
+            if resource is not None and generation and generation != _live(connection, resource):
+                raise Unavailable(f"The generation {generation} is not there any more")
             yield connection
+
+
+def _live(connection: sqlite3.Connection, resource: Declaration) -> str:
+    found = connection.execute("SELECT name FROM generation WHERE alias = ?", (resource.index,)).fetchone()
+    if found is None:
+        raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
+    name: str = found[0]
+    return name
 
 
 def _search(connection: sqlite3.Connection, resource: Declaration, search: Search) -> Page:
