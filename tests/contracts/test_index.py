@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import pytest
 from freshness_contract import FreshnessContract
+from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
@@ -30,7 +31,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(FreshnessContract, IndexContract):
+class TestSqlite(HoldingsContract, FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -44,6 +45,13 @@ class TestSqlite(FreshnessContract, IndexContract):
             connection.execute("DELETE FROM generation WHERE alias = ?", (resource.index,))
 
     lose = drop
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        table = f'"doc_{resource.index}"'
+        with self._stranger(store) as connection:
+            parameters = (orjson.dumps(document), key)
+            if connection.execute(f"UPDATE {table} SET document = ?, version = version + 1 WHERE id = ?", parameters).rowcount == 0:
+                connection.execute(f"INSERT INTO {table} (document, id, version, deleted) VALUES (?, ?, 1, 0)", parameters)
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
@@ -62,7 +70,7 @@ class TestSqlite(FreshnessContract, IndexContract):
         connection.close()
 
 
-class ElasticContract(FreshnessContract, IndexContract):
+class ElasticContract(HoldingsContract, FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -91,6 +99,9 @@ class ElasticContract(FreshnessContract, IndexContract):
     def drop(self, store: ReadStore, resource: Declaration) -> None:
         self.lose(store, resource)
         self.cluster_client.send("DELETE", f"/{resource.index}-refusals", expect=(404,))
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        self.cluster_client.send("PUT", f"/{resource.index}-000001/_doc/{key}", document)
 
     def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))

@@ -17,6 +17,7 @@ from twofold.errors import Outdated, Rejected, Unavailable
 from twofold.fields import Field
 from twofold.index import elastic_bulk, elastic_refusals
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_holdings import ElasticHoldings
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
 from twofold.index.elastic_query import search_body
 from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
@@ -44,6 +45,7 @@ class ElasticIndex:
         self._client = Client(hosts, engine, user, password)
         self._refresh_interval = refresh_interval
         self._generations: dict[str, tuple[str, float]] = {}
+        self.holdings = ElasticHoldings(self._client, self.live)
 
     def migrate(self, resource: Declaration) -> list[str]:
         steps, generation, fields = self._plan(resource)

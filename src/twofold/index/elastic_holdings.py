@@ -59,12 +59,11 @@ class ElasticHoldings:
         return {item["_id"]: _held(item) for item in found if item.get("found")}
 
     def restore(self, resource: Declaration, operations: Sequence[Operation], seen: Mapping[str, Held]) -> list[Outcome]:
-        """Where a gate is lowered, the document is not there for a fifth of a second."""
+        """Where a gate is lowered, readers miss the document for up to a fifth of a second."""
         raised = {each.id: each for each in operations if each.id in seen and seen[each.id].gate > each.version}
         gone = self._delete(resource, [seen[id_] for id_ in raised])
         outcomes = {id_: outcome for id_, outcome in gone.items() if outcome.verdict is not Verdict.OK}
-        outcomes |= self._put(resource, [each for each in operations if each.id not in raised])
-        outcomes |= self._put_below(resource, [each for id_, each in raised.items() if id_ not in outcomes])
+        outcomes |= self._put(resource, [each for each in operations if each.id not in outcomes])
         return [outcomes[each.id] for each in operations]
 
     def remove(self, resource: Declaration, seen: Sequence[Held]) -> list[Outcome]:
@@ -72,28 +71,29 @@ class ElasticHoldings:
         return [outcomes[each.id] for each in seen]
 
     def _put(self, resource: Declaration, operations: Sequence[Operation]) -> dict[str, Outcome]:
-        """Writes where nothing newer stands."""
-        outcomes: dict[str, Outcome] = {}
-        for batch in elastic_bulk.requests(operations):
-            lines = [_PUT % (orjson.dumps(each.id), each.version, each.document.replace(b"\n", b" ")) for each in batch]
-            outcomes |= self._bulk(resource, self._live(resource), [each.id for each in batch], lines)
-        return outcomes
-
-    def _put_below(self, resource: Declaration, operations: Sequence[Operation]) -> dict[str, Outcome]:
-        """Writes where something newer was deleted, once the engine has forgotten its version, which a refresh makes it do."""
+        """Writes where nothing newer stands. Where something newer was deleted, the engine remembers its version until a refresh."""
         outcomes: dict[str, Outcome] = {}
         deadline = time.monotonic() + FORGET_SECONDS
         left = list(operations)
-        while left:
-            self._client.send("POST", path(self._live(resource), "_refresh"))
-            outcomes |= self._put(resource, left)
+        while True:
+            outcomes |= self._tried(resource, left)
             stale = [each for each in left if outcomes[each.id].verdict is Verdict.STALE]
             there = self.held(resource, [each.id for each in stale])
             left = [each for each in stale if each.id not in there]
-            if left and time.monotonic() > deadline:
+            if not left:
+                return outcomes
+            if time.monotonic() > deadline:
                 reason = f"{self._client.name} remembers the version that was deleted: the index setting gc_deletes should be 0s"
                 return outcomes | {each.id: Outcome(Verdict.UNAVAILABLE, reason) for each in left}
-            time.sleep(PAUSE if left else 0)
+            time.sleep(PAUSE)
+            self._client.send("POST", path(self._live(resource), "_refresh"))
+
+    def _tried(self, resource: Declaration, operations: Sequence[Operation]) -> dict[str, Outcome]:
+        generation = self._live(resource)
+        outcomes: dict[str, Outcome] = {}
+        for batch in elastic_bulk.requests(operations):
+            lines = [_PUT % (orjson.dumps(each.id), each.version, each.document.replace(b"\n", b" ")) for each in batch]
+            outcomes |= self._bulk(resource, generation, [each.id for each in batch], lines)
         return outcomes
 
     def _delete(self, resource: Declaration, seen: Sequence[Held]) -> dict[str, Outcome]:

@@ -16,6 +16,7 @@ from twofold.index import sqlite_query, sqlite_refusals, sqlite_schema
 from twofold.index.mapping import first_generation, last_values, texts
 from twofold.index.port import IndexStatus, Operation, Outcome
 from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.sqlite_holdings import SqliteHoldings
 from twofold.index.sqlite_schema import tables
 from twofold.index.sqlite_write import Writer
 from twofold.resource import Declaration
@@ -27,6 +28,7 @@ class SqliteIndex:
 
     def __init__(self, path: Path) -> None:
         self._file = Embedded(path)
+        self.holdings = SqliteHoldings(self._read, self._write)
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")
