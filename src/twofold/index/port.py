@@ -161,9 +161,9 @@ class Holdings(Protocol):
     """What a generation holds, for verify and repair."""
 
     def scan(self, resource: Declaration, after: Held | None, limit: int) -> list[Held]:
-        """Up to `limit` of what the live generation holds, tombstones too, behind `after`, which an earlier page ended with; as of the
-        last refresh. In the order of ids (by bytes), but for those whose document has another `id` inside: they come where that belongs,
-        or at the end. What is written meanwhile may come twice.
+        """`limit` of what the live generation holds, tombstones too, behind `after`, which an earlier page ended with; fewer at the end
+        only. As of the last refresh. In the order of ids (by bytes), but for those whose document has another `id` inside: they come where
+        that belongs, or at the end. What is written meanwhile may come twice.
         """
 
     def held(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Held]:
