@@ -37,7 +37,7 @@ def operation(resource: Declaration, record: Record) -> Operation:
 
 
 def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
-    """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable where the app cannot make a document of it."""
+    """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable as that does."""
     if isinstance(row, Tombstone):
         return _tombstone(row.id, row.version)
     system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}

@@ -25,6 +25,7 @@ from twofold.errors import EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
+from twofold.index.elastic_mapping import meta
 from twofold.index.port import ReadStore, Verdict
 from twofold.index.search import Search
 from twofold.index.sqlite import SqliteIndex
@@ -161,7 +162,8 @@ class ElasticContract(HoldingsContract, FreshnessContract, IndexContract):
         self, store: ReadStore, declare: Declare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resource = declare()
-        monkeypatch.setattr(store, "_generation", lambda resource: f"{resource.index}-000009")
+        assert isinstance(store, ElasticIndex)
+        monkeypatch.setattr(store._aliases, "look", lambda resource, generation: f"{resource.index}-000009")
 
         [outcome] = store.apply(resource, [live("a")])
 
@@ -236,7 +238,8 @@ class FakeNode:
             def do_GET(self) -> None:
                 node.headers.append(self.headers)
                 lines = self.rfile.read(int(self.headers.get("content-length", 0))).splitlines()
-                status, content = (200, {"things-000001": {}}) if self.path.startswith("/_alias/") else answer(self.path, lines)
+                looks = self.path.startswith("/things/_mapping")
+                status, content = (200, GENERATION) if looks else answer(self.path, lines)
                 body = content.encode() if isinstance(content, str) else orjson.dumps(content)
                 self.send_response(status)
                 self.send_header("content-type", "text/html" if isinstance(content, str) else "application/json")
@@ -260,6 +263,7 @@ class FakeNode:
 
 
 THINGS = replace(Small.declaration, name="things", index="things")
+GENERATION = {"things-000001": {"mappings": {"_meta": meta(THINGS, {})}}}
 FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
 
 

@@ -30,6 +30,10 @@ def without(name: str) -> bytes:
     return orjson.dumps({key: value for key, value in orjson.loads(body()).items() if key != name})
 
 
+def noted(pipeline: Pipeline, version: int) -> Message:
+    return record(body(version=version, note=f"note {version}"), version=version, resource=pipeline.resource.name)
+
+
 def strangers(resource: str) -> dict[str, Message]:
     """Messages that are not ours, by the reason that is expected."""
     return {
@@ -120,7 +124,7 @@ def test_a_letter_is_listed_until_it_is_settled(pipeline: Pipeline) -> None:
 
 def test_a_retried_letter_is_applied_if_it_can_be_by_now(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a new version of the code: what was refused then is taken now. What is refused still stays open."""
-    first, second = (record(body(version=version, note=f"note {version}"), version=version, resource=pipeline.resource.name) for version in (1, 2))
+    first, second = (noted(pipeline, version) for version in (1, 2))
     with monkeypatch.context() as patch:
         patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
         pipeline.system.log.publish(pipeline.resource.topic, [first, second, Message(b"x", b"{}")])
@@ -137,8 +141,8 @@ def test_a_retried_letter_is_applied_if_it_can_be_by_now(pipeline: Pipeline, mon
 
 def test_a_retry_is_harmless_when_the_index_has_moved_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     deleted = "01890000-0000-7000-8000-000000000002"
-    old = [record(body(note="old"), resource=pipeline.resource.name), record(body(id=deleted), key=deleted, resource=pipeline.resource.name)]
-    new = record(body(version=2, note="new"), version=2, resource=pipeline.resource.name)
+    old = [noted(pipeline, 1), record(body(id=deleted), key=deleted, resource=pipeline.resource.name)]
+    new = noted(pipeline, 2)
     gone = record(None, type_="deleted", key=deleted, version=2, resource=pipeline.resource.name)
     with monkeypatch.context() as patch:
         patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
@@ -150,31 +154,31 @@ def test_a_retry_is_harmless_when_the_index_has_moved_on(pipeline: Pipeline, mon
 
     assert [reason for _, reason in letters.retry(letters.open())] == ["", ""]
 
-    assert pipeline.found() == {ID: (2, "new")}
+    assert pipeline.found() == {ID: (2, "note 2")}
     assert list(letters.open()) == []
 
 
 def test_a_letter_without_its_message_is_retried_from_the_topic(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that was too large for the topic of the dead letters stays where it stood."""
-    good = record(body(note="large"), resource=pipeline.resource.name)
+    good = noted(pipeline, 1)
     with monkeypatch.context() as patch:
         patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
         patch.setattr("twofold.letters.LARGE", 0)
         publish, tries = pipeline.system.log.publish, iter([["too large"]])
         patch.setattr(pipeline.system.log, "publish", lambda topic, messages: next(tries, None) or publish(topic, messages))
-        publish(pipeline.resource.topic, [Message(b"y", b"{}"), good][1:])
+        publish(pipeline.resource.topic, [good])
         pipeline.project()
     letters = Letters(pipeline.system, pipeline.resource)
     [letter] = letters.open()
     assert letter.message.value is None
 
     assert [reason for _, reason in letters.retry(letters.open())] == [""]
-    assert pipeline.found() == {ID: (1, "large")}
+    assert pipeline.found() == {ID: (1, "note 1")}
 
 
 def test_many_letters_are_settled_in_order_across_groups(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "BATCH", 2)
-    messages = [record(body(version=version, note=f"note {version}"), version=version, resource=pipeline.resource.name) for version in range(1, 8)]
+    messages = [noted(pipeline, version) for version in range(1, 8)]
     with monkeypatch.context() as patch:
         patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
         pipeline.system.log.publish(pipeline.resource.topic, messages)

@@ -9,17 +9,17 @@ import orjson
 
 from twofold.index.mapping import SCORE, SYSTEM, after, full_sort, many, refinements, sort_kind
 from twofold.index.search import TOTAL_CAP, Search, Sort, Term
-from twofold.index.sqlite_schema import GAP, column, tables
+from twofold.index.sqlite_schema import GAP, Tables, column
 from twofold.resource import Declaration
 
 Statement = tuple[str, list[Any]]
 
 
-def page(resource: Declaration, search: Search) -> Statement:
+def page(resource: Declaration, names: Tables, search: Search) -> Statement:
     """Rows of document and score."""
     if asks_for_words(search) and not search.refinements and [sort.field for sort in search.sort] == [SCORE]:
-        return _best(resource, search)
-    source, parameters = _source(resource, search)
+        return _best(resource, names, search)
+    source, parameters = _source(resource, names, search)
     beyond: Statement = _beyond(resource, search) if search.after is not None else ("1", [])
     order = ", ".join(_order(resource, search, sort) for sort in full_sort(search))
     score = _score(search) if any(sort.field == SCORE for sort in search.sort) else "NULL"
@@ -27,12 +27,12 @@ def page(resource: Declaration, search: Search) -> Statement:
     return sql, [*parameters, *beyond[1], search.limit]
 
 
-def _best(resource: Declaration, search: Search) -> Statement:
+def _best(resource: Declaration, names: Tables, search: Search) -> Statement:
     """Best match first and nothing else: decided by the words alone, so that only the hits of the page are looked up.
 
     Equal matches come in the order of their rows, which ids would have to be looked up for.
     """
-    names, better = tables(resource), "ASC" if search.sort[0].descending else "DESC"  # FTS5's rank is lower where a document fits better
+    better = "ASC" if search.sort[0].descending else "DESC"  # FTS5's rank is lower where a document fits better
     beyond, parameters = "", [match(search)]
     if search.after is not None:
         (_, _, score), (_, _, id_) = after(resource, search)
@@ -40,15 +40,15 @@ def _best(resource: Declaration, search: Search) -> Statement:
         beyond = f"AND (f.rank {'>' if better == 'ASC' else '<'} ? OR ({behind}))"
         parameters += [-score, -score, id_]
     order = f"ORDER BY fit {better}, place"
-    best = f"SELECT f.rowid AS place, f.rank AS fit FROM {names.words} f WHERE {_match(resource)} {beyond} {order} LIMIT ?"
+    best = f"SELECT f.rowid AS place, f.rank AS fit FROM {names.words} f WHERE {_match(names)} {beyond} {order} LIMIT ?"
     return f'SELECT d.document, -fit FROM ({best}) CROSS JOIN {names.documents} d ON d."row" = place {order}', [*parameters, search.limit]
 
 
-def count(resource: Declaration, search: Search) -> Statement:
+def count(resource: Declaration, names: Tables, search: Search) -> Statement:
     """One row: the number of matches, or TOTAL_CAP + 1 where there are more."""
-    source, parameters = _source(resource, search)
+    source, parameters = _source(resource, names, search)
     if asks_for_words(search) and not search.refinements:  # the words are those of live documents: no need to look at these
-        source = f"FROM {tables(resource).words} f WHERE {_match(resource)}"
+        source = f"FROM {names.words} f WHERE {_match(names)}"
     return f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {TOTAL_CAP + 1})", parameters
 
 
@@ -69,15 +69,14 @@ def _phrase(term: Term) -> str:
     return '"' + term.text.replace("\0", " ").replace(GAP, " ").replace('"', '""') + '"' + "*" * term.prefix
 
 
-def _source(resource: Declaration, search: Search) -> Statement:
+def _source(resource: Declaration, names: Tables, search: Search) -> Statement:
     """FROM … WHERE …: all matches."""
-    names = tables(resource)
     conditions, parameters = [], []
     origin = f"{names.documents} d"
     if asks_for_words(search):
         # CROSS JOIN: words first. SQLite would rather ask for the words anew at every row of a filter.
         origin = f'{names.words} f CROSS JOIN {names.documents} d ON d."row" = f.rowid'
-        conditions.append(_match(resource))
+        conditions.append(_match(names))
         parameters.append(match(search))
     conditions.append("d.deleted = 0")  # written out, so that the partial indexes serve
     for each in refinements(resource, search):
@@ -87,9 +86,8 @@ def _source(resource: Declaration, search: Search) -> Statement:
     return f"FROM {origin} WHERE {' AND '.join(conditions)}", parameters
 
 
-def _match(resource: Declaration) -> str:
-    words = tables(resource).words
-    return f"f.{words} MATCH ?"
+def _match(names: Tables) -> str:
+    return f"f.{names.words} MATCH ?"
 
 
 def _filter(resource: Declaration, name: str, values: tuple[Any, ...]) -> Statement:
