@@ -24,6 +24,7 @@ PROBLEMS = {
     "overloaded": "More work waits than the service promises to finish soon. Nothing was done; try again.",
     "write-store-unavailable": "The write store cannot be reached. Nothing was done; try again.",
     "read-store-unavailable": "The read store cannot answer now; try again.",
+    "declaration-outdated": "The index was rebuilt for another declaration than this instance has, which waits to be replaced; try again.",
     "outcome-unknown": "The connection was lost during the commit. Retry with the same Idempotency-Key to learn the outcome.",
     "refused-by-store": "The write store refuses values that passed validation. The log of the service has the reason.",
     "command-broken": "A command of the app failed. The log of the service has the reason.",
