@@ -85,16 +85,19 @@ class ReadStore(Protocol):
     def migrate(self, resource: Declaration) -> list[str]:
         """Creates the first generation and its alias, adds new fields to the live one; says what it did, [] for nothing.
 
-        Raises Outdated for a change that only a rebuild can make, and for an index of that name that is not ours.
+        A change that only a rebuild can make is not begun: the sentence about it is what is said. Raises Outdated for an index of that
+        name that is not ours.
         """
 
     def pending(self, resource: Declaration) -> list[str]:
-        """What `migrate` would do; the services refuse to start unless it is []. Raises Outdated as `migrate` does."""
+        """What `migrate` would do; the services refuse to start unless it is []. Raises Outdated for a change that only a rebuild can
+        make, and as `migrate` does.
+        """
 
     def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         """One outcome per operation, in their order. An id occurs once. A version as old as the index's own changes nothing,
         also after a delete; with `anew`, an equal version is written again. Raises Unavailable where nothing is known of any; the same
-        call may then be made again. Raises Outdated where the alias has come to name a generation that is not of this declaration.
+        call may then be made again. Raises Outdated where the generation is not of this declaration; so do `get`, `search` and `export`.
         """
 
     def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
@@ -133,7 +136,7 @@ class ReadStore(Protocol):
 
 
 class Generations(Protocol):
-    """The generations of indices, for rebuild and rollback."""
+    """The generations of indices, for rebuild and rollback. All but `create` raise Rejected for a name that is none of the resource's."""
 
     def generations(self, resource: Declaration) -> list[Generation]:
         """All that exist, the oldest first."""
