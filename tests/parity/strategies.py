@@ -187,7 +187,9 @@ class Drawing:
             also = tuple(dict.fromkeys(self.value(field) for _ in range(chance.randint(0, 2))))
             return Terms(field, chance.choice((1, 3, 10, 50)), also)
         if kind == "dates":
-            return Dates(self.field(*MOMENTS), chance.choice(INTERVALS), chance.choice(ZONES))
+            field = self.field(*MOMENTS)
+            hours = self._of.kinds[field] == "datetime"
+            return Dates(field, chance.choice(INTERVALS if hours else INTERVALS[:-1]), chance.choice(ZONES))
         if kind == "ranges":
             field = self.field(*NUMBERS, *MOMENTS)
             return Ranges(field, tuple(dict.fromkeys(self._some(lambda: self.range(field), 4))))
