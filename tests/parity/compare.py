@@ -51,7 +51,7 @@ def _best(search: Search, expected: Expected, page: Page) -> Iterator[str]:
     scores = [hit.score for hit in page.hits]
     if None in scores:
         yield "hits without a score"
-    elif not _falling(search.sort, page.hits):
+    elif not falling(search.sort, page.hits):
         yield "the order is not that of scores and fields"
     else:
         yield from _exact_first(search, expected, page.hits)
@@ -68,7 +68,7 @@ def _exact_first(search: Search, expected: Expected, hits: Sequence[Hit]) -> Ite
         yield f"{len(strict)} matches without typos come first, of {len(expected.strict)}"
 
 
-def _falling(sorts: Sequence[Sort], hits: Sequence[Hit]) -> bool:
+def falling(sorts: Sequence[Sort], hits: Sequence[Hit]) -> bool:
     return all(_before(sorts, first, second) for first, second in pairwise(hits))
 
 
