@@ -154,7 +154,7 @@ def stop() -> Iterator[list[Exports]]:
 
 
 async def begin(all_: Exports) -> exports.Stream:
-    return await all_.begin(Note.declaration, read_export(Note.declaration, []))
+    return await all_.begin(Note.declaration, read_export(Note.declaration, []), {})
 
 
 async def until(true: Any) -> None:

@@ -233,7 +233,7 @@ class TestEngineDown:
     @pytest.mark.parametrize("failure", [Unavailable("10.0.0.7 refused"), Contended("locked")])
     @pytest.mark.parametrize("url", ["/users", "/users?q=ana", NOBODY])
     def test_it_is_told_with_when_to_come_back(self, stack: Stack, monkeypatch: pytest.MonkeyPatch, failure: Exception, url: str) -> None:
-        def fail(*_: Any) -> None:
+        def fail(*_: Any, **__: Any) -> None:
             raise failure
 
         monkeypatch.setattr(stack.system.index, "get", fail)

@@ -233,7 +233,7 @@ def test_capabilities_tell_what_can_be_asked(films: Http) -> None:
 
 
 def test_what_there_is_when_time_is_over_is_told_as_incomplete(cinema: Stack, monkeypatch: Any) -> None:
-    def search(_: Any, searches: list[Search]) -> list[Page]:
+    def search(_: Any, searches: list[Search], *, generation: str) -> list[Page]:
         assert [each.seconds for each in searches] == [0.05]
         return [Page(total=3, exact=False, incomplete=True)]
 
@@ -252,3 +252,18 @@ def test_a_store_that_is_away_is_told(cinema: Stack, monkeypatch: Any) -> None:
         answer = cinema.query.get(url)
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "read-store-unavailable", "1")
         assert "10.0.0.7" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/films/search"), ("GET", "/films/suggest?q=a"), ("GET", "/films/export")])
+def test_every_search_waits_for_what_it_has_to_see(films: Http, method: str, path: str) -> None:
+    seen = films.get("/films?limit=1").json()["items"][0]
+
+    def ask(version: int, prefer: str) -> httpx.Response:
+        headers = {"Consistency-Token": f"films/{seen['id']}@{version}", "Prefer": prefer, "Content-Type": "application/json"}
+        return films(method, path, content=b"{}" if method == "POST" else b"", headers=headers)
+
+    assert ask(seen["version"], "wait=1").headers["preference-applied"] == "wait=1"
+    late = ask(seen["version"] + 1, "wait=0")
+    assert (late.status_code, late.json()["code"]) == (503, "projection-lagging")
+    stale = ask(seen["version"] + 1, "wait=0, handling=lenient")
+    assert (stale.status_code, stale.headers["consistency-status"]) == (200, "stale")

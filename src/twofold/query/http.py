@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,6 +19,7 @@ from twofold.query import answer as answers
 from twofold.query import body, capabilities, language, suggest
 from twofold.query.answer import representation
 from twofold.query.export import Exports
+from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
 from twofold.query.parameters import Parameters
 from twofold.query.reader import Reader
@@ -37,6 +38,7 @@ class QueryService:
         self._index = index
         self._reader = Reader(index)
         self._exports = Exports(index)
+        self.freshness = Freshness(app.resources, index, self._reader)
         routes: list[BaseRoute] = [Route("/capabilities", Endpoint(self._capabilities(app)), methods=["GET"])]
         for resource in app:
             routes += self._routes(resource)
@@ -55,28 +57,29 @@ class QueryService:
 
     def close(self) -> None:
         self._exports.stop()
+        self.freshness.stop()
         self._reader.stop()
 
     def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:
             id_: str = request.path_params["id"]
-            document = await _read(self._reader.get(resource, id_)) if UUID.fullmatch(id_) else None
+            document, told = await _read(self.freshness.get(request, resource, id_)) if UUID.fullmatch(id_) else (None, {})
             if document is None:
-                raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.")
+                raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.", headers=dict(told))
             tag = f'"{document["version"]}.{resource.digest}"'
             if _matches(",".join(request.headers.getlist("if-none-match")), tag):
-                return answer(304, headers={**CACHE, "ETag": tag})
-            return answer(200, orjson.dumps(representation(resource, document)), {**CACHE, "ETag": tag})
+                return answer(304, headers={**CACHE, **told, "ETag": tag})
+            return answer(200, orjson.dumps(representation(resource, document)), {**CACHE, **told, "ETag": tag})
 
         return get
 
     def _search(self, resource: Declaration) -> Respond:
         async def search(request: Request) -> Response:
             parameters = request.query_params.multi_items()
-            found = await self._found(resource, parameters)
+            found, headers = await self._found(request, resource, parameters)
             cursor = found["next_cursor"]
             link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
-            return answer(200, orjson.dumps(found), {**CACHE, **link})
+            return answer(200, orjson.dumps(found), {**CACHE, **headers, **link})
 
         return search
 
@@ -85,26 +88,29 @@ class QueryService:
             if request.url.query:
                 raise Problem(400, "invalid-parameter", "Parameters of this address are members of the body; it takes none behind a ?.")
             parameters = body.parameters(resource, await read_json(request))
-            return answer(200, orjson.dumps(await self._found(resource, parameters)), CACHE)
+            found, headers = await self._found(request, resource, parameters)
+            return answer(200, orjson.dumps(found), {**CACHE, **headers})
 
         return search
 
-    async def _found(self, resource: Declaration, parameters: Parameters) -> dict[str, Any]:
-        """The page that parameters ask for, as JSON."""
+    async def _found(self, request: Request, resource: Declaration, parameters: Parameters) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """The page that parameters ask for as JSON, and headers for it."""
         began = time.perf_counter()
         asked = language.read(resource, parameters)
         capabilities.refuse_unsupported(self._index, capabilities.used(asked.search))
-        page = await _read(self._reader.search(resource, asked.search))
+        seen = await _read(self.freshness.seen(request, resource))
+        page = await _read(self._reader.search(resource, asked.search, seen.generation))
         found = answers.answer_of(resource, asked, page)
         found["took_ms"] = round((time.perf_counter() - began) * 1000)
-        return found
+        return found, seen.headers
 
     def _suggest(self, resource: Declaration) -> Respond:
         async def suggested(request: Request) -> Response:
             asked = suggest.read(resource, request.query_params.multi_items())
             capabilities.refuse_unsupported(self._index, ["suggest"])
-            page = await _read(self._reader.search(resource, asked.search)) if asked.search.text else Page()
-            return answer(200, orjson.dumps(suggest.answer_of(asked, page)), CACHE)
+            seen = await _read(self.freshness.seen(request, resource))
+            page = await _read(self._reader.search(resource, asked.search, seen.generation)) if asked.search.text else Page()
+            return answer(200, orjson.dumps(suggest.answer_of(asked, page)), {**CACHE, **seen.headers})
 
         return suggested
 
@@ -112,7 +118,8 @@ class QueryService:
         async def export(request: Request) -> Response:
             asked = language.read_export(resource, request.query_params.multi_items())
             capabilities.refuse_unsupported(self._index, ["export"])
-            return await _read(self._exports.begin(resource, asked))
+            seen = await _read(self.freshness.seen(request, resource))
+            return await _read(self._exports.begin(resource, asked, seen.headers))
 
         return export
 
