@@ -10,7 +10,7 @@ import pytest
 
 from twofold import Resource
 from twofold.errors import Rejected, Unavailable
-from twofold.index.search import Page, Search
+from twofold.index.search import Exists, Page, Search, Term, Terms
 from twofold.query.reader import Reader
 from twofold.resource import Declaration
 from twofold.users import User
@@ -33,8 +33,10 @@ class Index:
             raise Unavailable("away")
         return {id_: self.documents[id_] for id_ in ids if id_ in self.documents}
 
-    def search(self, resource: Declaration, searches: Sequence[Search]) -> list[Page]:
+    def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str) -> list[Page]:
         self.asked.append(searches)
+        if generation == "gone":
+            raise Unavailable(generation)
         if any(search.limit == 13 for search in searches):
             raise Rejected("13")
         return [Page(total=search.limit) for search in searches]
@@ -58,18 +60,18 @@ def test_a_document_is_found_and_a_grave_is_not(reader: Reader) -> None:
 
 
 def test_each_gets_its_own_in_order_and_is_asked_for_once(reader: Reader, index: Index) -> None:
-    users = User.declaration
+    users = User.declaration, ""
     assert reader._get([(users, "b"), (users, "a"), (users, "dead"), (users, "b")]) == [{"id": "b"}, {"id": "a"}, None, {"id": "b"}]
     assert index.asked == [["b", "a", "dead"]]
 
 
 def test_an_engine_that_is_away_is_told_to_those_of_its_resource(reader: Reader) -> None:
-    answers = reader._get([(Other.declaration, "a"), (User.declaration, "a"), (Other.declaration, "b")])
+    answers = reader._get([((Other.declaration, ""), "a"), ((User.declaration, ""), "a"), ((Other.declaration, ""), "b")])
     assert [type(answer) for answer in answers] == [Unavailable, dict, Unavailable]
 
 
 def test_a_search_that_is_rejected_does_not_fail_its_neighbours(reader: Reader) -> None:
-    answers = reader._search([(User.declaration, Search(limit=limit)) for limit in (1, 13, 2)])
+    answers = reader._search([((User.declaration, ""), Search(limit=limit)) for limit in (1, 13, 2)])
     assert [answer.total if isinstance(answer, Page) else type(answer) for answer in answers] == [1, Rejected, 2]
 
 
@@ -77,3 +79,31 @@ def test_a_lone_search_that_is_rejected_is_not_asked_twice(reader: Reader, index
     with pytest.raises(Rejected):
         asyncio.run(reader.search(User.declaration, Search(limit=13)))
     assert len(index.asked) == 1
+
+
+def test_a_generation_that_is_gone_does_not_fail_searches_of_another(reader: Reader) -> None:
+    answers = reader._search([((User.declaration, generation), Search(limit=7)) for generation in ("", "gone", "")])
+    assert [answer.total if isinstance(answer, Page) else type(answer) for answer in answers] == [7, Unavailable, 7]
+
+
+@pytest.mark.parametrize(
+    ("search", "heavy"),
+    [
+        (Search(), False),
+        (Search(text=((Term("ana"),), (Term("gar", prefix=True),)), offset=1000), False),
+        (Search(filter=Exists("name")), False),
+        (Search(text=((Term("ana"), Term("anna", typos=1)),)), True),
+        (Search(facets=(Terms("name"),)), True),
+        (Search(highlight=("name",)), True),
+        (Search(exact=True), True),
+        (Search(offset=1001), True),
+    ],
+)
+def test_a_heavy_search_goes_alone(reader: Reader, index: Index, search: Search, heavy: bool) -> None:
+    async def ask() -> None:
+        await asyncio.gather(*(reader.search(User.declaration, search) for _ in range(40)))
+
+    asyncio.run(ask())
+    sizes = [len(asked) for asked in index.asked]
+    assert sum(sizes) == 40
+    assert (max(sizes) == 1) == heavy

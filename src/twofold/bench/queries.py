@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from twofold.bench import wrk
 from twofold.index.search import Search, Sort
 from twofold.query import language
+from twofold.query.cursor import cursor
 from twofold.resource import Declaration
 
 SUITE = "queries"
@@ -58,7 +59,7 @@ def questions(resource: Declaration, known: Known, letters: Sequence[int] = (LET
         values = [draw.choice(known.values) for _ in range(ASKED)]
         asked.append(_searches(resource, FILTER, [[(known.field, value), ("sort", "-created_at")] for value in values]))
     by_id = Search(sort=(Sort("id"),))
-    pages: list[Parameters] = [[("sort", "id"), ("cursor", language.cursor(by_id, (id_,)))] for id_ in some]
+    pages: list[Parameters] = [[("sort", "id"), ("cursor", cursor(by_id, (id_,)))] for id_ in some]
     return [*asked, _searches(resource, CURSOR, pages)]
 
 

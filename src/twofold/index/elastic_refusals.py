@@ -44,9 +44,12 @@ def note(client: Client, resource: Declaration, versions: Mapping[str, int]) -> 
     for batch in elastic_bulk.requests(operations):
         target = path(writing_alias(name(resource)), "_bulk") + elastic_bulk.OPTIONS
         _, answer = client.send_lines(target, elastic_bulk.lines(batch))
-        for outcome in elastic_bulk.outcomes(batch, answer, ("version",)) or [None]:
-            if outcome is None or outcome.verdict not in (Verdict.OK, Verdict.STALE):
-                raise Unavailable(f"{client.name} did not note all refusals: {outcome.reason if outcome else 'items are missing'}")
+        outcomes = elastic_bulk.outcomes(batch, answer, ("version",))
+        if outcomes is None:
+            raise client.nonsense("the items of a bulk")
+        for outcome in outcomes:
+            if outcome.verdict not in (Verdict.OK, Verdict.STALE):
+                raise Unavailable(f"{client.name} did not note all refusals: {outcome.reason}")
 
 
 def noted(client: Client, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:

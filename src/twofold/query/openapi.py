@@ -2,87 +2,107 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 
-from twofold.fields import Field
-from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES
+from twofold.query import language, schemas, suggest
+from twofold.query.described import Parameter, filtered, ordered, page, refined, searched, shown
+from twofold.query.tokens import MAX_TOKENS, MAX_WAIT, WAIT
 from twofold.resource import App, Declaration
-from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, representation, schema
+from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference
+
+SEEN: Json = {
+    "Preference-Applied": {"schema": {"type": "string"}, "description": "What of Prefer was honoured."},
+    "Consistency-Status": {"schema": {"type": "string", "enum": ["stale"]}, "description": "A token was not visible yet."},
+}
 
 
 def describe(app: App) -> Json:
     """OpenAPI 3.1 of all queries of an app."""
-    paths: Json = {}
-    schemas: Json = {}
+    paths: Json = {"/capabilities": {"get": _capabilities()}}
+    components: Json = schemas.shared()
+    fresh = _fresh(app)
     for resource in app:
         name = resource.cls.__name__
-        schemas[name] = representation(resource.indexed)
-        schemas[f"{name}Page"] = _page(name)
-        paths[f"/{resource.name}"] = {"get": _search(resource, name)}
-        paths[f"/{resource.name}/{{id}}"] = {"get": _get(resource, name)}
-    return document("twofold query service", "Full-text search, filters and sorting. Errors are problem+json (RFC 9457).", paths, schemas)
+        components |= schemas.of(resource, name)
+        components[f"{name}Search"] = _body(resource)
+        paths[f"/{resource.name}"] = {"get": _search(resource, name, fresh)}
+        paths[f"/{resource.name}/search"] = {"post": _search_by_body(resource, name, fresh)}
+        paths[f"/{resource.name}/suggest"] = {"get": _suggest(resource, fresh)}
+        paths[f"/{resource.name}/export"] = {"get": _export(resource, fresh)}
+        paths[f"/{resource.name}/{{id}}"] = {"get": _get(resource, name, fresh)}
+    told = "Full-text search, filters, facets and exports. Errors are problem+json (RFC 9457)."
+    return document("twofold query service", told, paths, components)
 
 
-def _page(name: str) -> Json:
-    total = {"value": {"type": "integer"}, "relation": {"type": "string", "enum": ["eq", "gte"]}}
-    properties = {
-        "items": {"type": "array", "items": reference(name)},
-        "total": {"type": "object", "properties": total, "required": list(total)},
-        "limit": {"type": "integer"},
-        "next_cursor": {"type": ["string", "null"]},
-    }
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _search(resource: Declaration, name: str) -> Json:
-    texts = ", ".join(field.name for field in resource.indexed if field.text) or "no field"
-    sortable = ["id", "created_at", "updated_at", "version", *(field.name for field in resource.indexed if field.sortable)]
-    one = f"-?({'|'.join(sortable)})"
-    parameters = [
-        parameter(
-            "q",
-            "query",
-            {"type": "string", "maxLength": MAX_QUERY},
-            f"Words that all occur in {texts}; the last one may be the beginning of a word.",
-        ),
-        *(_filter(field) for field in resource.indexed if field.filterable),
-        parameter(
-            "sort",
-            "query",
-            {"type": "string", "pattern": f"^{one}(,{one}){{0,2}}$"},
-            f"Up to 3 of {', '.join(sortable)}, with - before one for descending. Best match first with q, else newest first.",
-        ),
-        parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "Hits on a page."),
-        parameter("cursor", "query", {"type": "string"}, "`next_cursor` of the page before."),
+def _fresh(app: App) -> list[Json]:
+    """The headers by which every read waits for writes."""
+    one = f"({'|'.join(app.resources)})/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}@[1-9][0-9]{{0,17}}"
+    tokens = {"type": "string", "pattern": f"^{one}(, ?{one}){{0,{MAX_TOKENS - 1}}}$"}
+    waits = f"wait=0 to wait={MAX_WAIT} seconds for tokens, {WAIT} unless told; handling=lenient for what is there when they are over."
+    return [
+        parameter("Consistency-Token", "header", tokens, "Tokens of commands, which this read has to see."),
+        parameter("Prefer", "header", {"type": "string"}, f"RFC 7240: {waits}"),
     ]
+
+
+def _body(resource: Declaration) -> Json:
+    return {"type": "object", "properties": {each.name: each.in_body() for each in page(resource)}, "additionalProperties": False}
+
+
+def _operation(resource: Declaration, summary: str, given: Iterable[Json], done: Json, *refusals: int) -> Json:
     return {
-        "operationId": f"{resource.name}-search",
+        "operationId": f"{resource.name}-{summary.replace(' ', '-')}",
         "tags": [resource.name],
-        "summary": "search",
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))},
-            **problems(400, 503),
-        },
+        "summary": summary,
+        "parameters": list(given),
+        "responses": {"200": {**done, "headers": {**done.get("headers", {}), **SEEN}}, **problems(400, *refusals, 501, 503)},
     }
 
 
-def _filter(field: Field) -> Json:
-    values = {"type": "array", "items": schema(replace(field, many=False, nullable=False)), "maxItems": MAX_VALUES}
-    return parameter(field.name, "query", values, f"Only where {field.name} is one of these.") | {"explode": True}
+def _search(resource: Declaration, name: str, fresh: list[Json]) -> Json:
+    done = {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))}
+    done["headers"] = {"Link": {"schema": {"type": "string"}, "description": 'The next page, rel="next".'}}
+    return _operation(resource, "search", [*(each.in_query() for each in page(resource)), *fresh], done)
 
 
-def _get(resource: Declaration, name: str) -> Json:
+def _search_by_body(resource: Declaration, name: str, fresh: list[Json]) -> Json:
+    done = {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))}
+    asked = {"required": True, "content": content("application/json", reference(f"{name}Search"))}
+    return _operation(resource, "search by body", fresh, done, 413, 415) | {"requestBody": asked}
+
+
+def _suggest(resource: Declaration, fresh: list[Json]) -> Json:
+    limit = {"type": "integer", "minimum": 1, "maximum": suggest.MAX_SUGGESTIONS, "default": suggest.DEFAULT_SUGGESTIONS}
+    given = [searched(resource).in_query() | {"required": True}, Parameter("limit", limit, "Suggestions.", 5).in_query(), *fresh]
+    done = {"description": "Values of text fields.", "content": content("application/json", reference("Suggestions"))}
+    return _operation(resource, "suggest", given, done)
+
+
+def _export(resource: Declaration, fresh: list[Json]) -> Json:
+    format_ = Parameter("format", {"type": "string", "enum": list(language.FORMATS), "default": "ndjson"}, "Of the lines.", "csv")
+    own = [format_, searched(resource), filtered(), *refined(resource), ordered(resource, "By id."), shown(resource)]
+    lines: Json = {"schema": {"type": "string"}}
+    formats = {"application/x-ndjson": lines, "text/csv": lines}
+    done = {"description": "All matches; the last line says that they are all.", "content": formats}
+    return _operation(resource, "export", [*(each.in_query() for each in own), *fresh], done)
+
+
+def _get(resource: Declaration, name: str, fresh: list[Json]) -> Json:
     found = {
         "description": "The resource.",
         "content": content("application/json", reference(name)),
-        "headers": {"ETag": {"schema": {"type": "string"}}},
+        "headers": {"ETag": {"schema": {"type": "string"}}, **SEEN},
     }
     tag = parameter("If-None-Match", "header", {"type": "string"}, "Answer 304 if the ETag is still this one.")
     return {
         "operationId": f"{resource.name}-get",
         "tags": [resource.name],
         "summary": "get",
-        "parameters": [ID, tag],
-        "responses": {"200": found, "304": {"description": "Not modified."}, **problems(404, 503)},
+        "parameters": [ID, tag, *fresh],
+        "responses": {"200": found, "304": {"description": "Not modified."}, **problems(400, 404, 503)},
     }
+
+
+def _capabilities() -> Json:
+    done = {"description": "What can be asked here.", "content": content("application/json", reference("Capabilities"))}
+    return {"operationId": "capabilities", "summary": "capabilities", "responses": {"200": done}}

@@ -36,10 +36,13 @@ MAX_URL = 64 * 1024  # bytes; a cursor holds the values that a page was sorted b
 
 @dataclass(slots=True)
 class Process:
-    """What one process runs. `drains` finish what was taken, under their name; `closes` are called when nothing runs any more."""
+    """What one process runs. `releases` let go of requests that wait, before those that run are waited for; `drains` finish what was taken,
+    under their name; `closes` are called when nothing runs any more.
+    """
 
     services: list[Service] = field(default_factory=list)
     servers: list[tuple[ASGIApp, socket.socket]] = field(default_factory=list)
+    releases: list[Callable[[], None]] = field(default_factory=list)
     drains: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     closes: list[Callable[[], None]] = field(default_factory=list)
 
@@ -70,6 +73,8 @@ class Process:
             await asyncio.sleep(0.01)
         ready()
         await self._until(stop)
+        for release in self.releases:
+            release()
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks)

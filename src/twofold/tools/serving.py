@@ -110,6 +110,7 @@ def _process(system: System, settings: Settings, roles: set[str], leash: Leash |
     if "query" in roles:
         query = system.query_service()
         process.servers.append((query.http, bind(settings.host, settings.query_port, "TWOFOLD_QUERY_PORT", shared=shared)))
+        process.releases.append(query.freshness.release)
         process.drains.append(("query service", query.close))
     return process, [bound for _, bound in process.servers]
 
