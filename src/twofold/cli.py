@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from twofold import __version__
+from twofold.cli_index import index
 from twofold.cli_letters import letters
 from twofold.cli_options import (
     AppPath,
@@ -32,6 +33,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 cli.add_typer(letters, name="dead-letters")
+cli.add_typer(index)
 
 
 def main() -> None:

@@ -78,6 +78,11 @@ class Declaration:
         return self.public if self.shape is None else self.shape._fields
 
     @cached_property
+    def filterable(self) -> Mapping[str, Field]:
+        """The fields that readers filter by, by name."""
+        return {field.name: field for field in self.indexed if field.filterable}
+
+    @cached_property
     def secrets(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.secret)
 

@@ -1,103 +1,33 @@
 """A query string means one search, or is refused with everything that is wrong and what is allowed instead."""
 
 # ruff: noqa: PT017 - not every input is refused
-# ruff: noqa: RUF012 - Pydantic copies defaults
+# ruff: noqa: RUF012 - constants
 
 from __future__ import annotations
 
 import base64
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.query.films import FIELDS, FILMS, asked, errors
 
-from twofold import Keyword, Password, Places, Resource, Text
 from twofold.errors import Problem
-from twofold.index.mapping import refinements
-from twofold.index.search import Search, Sort, Term
-from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY, MAX_VALUES, MAX_WORDS, cursor, parse
+from twofold.index.checks import check
+from twofold.index.search import Search, Sort
+from twofold.query import language
+from twofold.query.cursor import cursor
+from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, SEARCH, parse
+from twofold.query.values import MAX_VALUES
 
-
-class Film(Resource, name="films"):
-    """A field of every kind."""
-
-    title: Annotated[str, Text(), Keyword()]
-    plot: Annotated[str, Text()] = ""
-    genre: Literal["drama", "comedy"] = "drama"
-    year: int = 0
-    score: float = 0.0
-    seen: bool = False
-    premiere: date | None = None
-    added: datetime | None = None
-    price: Annotated[Decimal, Places(2)] = Decimal(0)
-    prices: Annotated[list[Decimal], Places(2)] = []
-    moments: list[datetime] = []
-    tags: Annotated[list[str], Keyword()] = []
-    key: Password
-
-
-FILMS = Film.declaration
-FILTERS = ["title", "genre", "year", "score", "seen", "premiere", "added", "price", "prices", "moments", "tags"]
 NEWEST = (Sort("created_at", descending=True),)
 BEST = (Sort("_score", descending=True),)
 
 
-def asked(**parameters: Any) -> Search:
-    return parse(FILMS, [(name, value) for name, given in parameters.items() for value in (given if isinstance(given, list) else [given])])
-
-
-def errors(**parameters: Any) -> list[dict[str, str]]:
-    with pytest.raises(Problem) as problem:
-        asked(**parameters)
-    assert (problem.value.status, problem.value.code) == (400, "invalid-parameter")
-    return problem.value.members["errors"]
-
-
 def test_nothing_asks_for_the_newest() -> None:
     assert asked() == Search(sort=NEWEST, limit=DEFAULT_LIMIT)
-
-
-class TestWords:
-    @pytest.mark.parametrize(
-        ("q", "words", "prefix"),
-        [
-            ("ana", (), "ana"),
-            ("ana gar", ("ana",), "gar"),
-            ("ana garcía ", ("ana", "garcía"), None),
-            ("  ana   gar", ("ana",), "gar"),
-            ("ana\tgar\n", ("ana", "gar"), None),
-            ("ana & gar", ("ana",), "gar"),
-            ("ana, -gar", ("ana,",), "-gar"),
-            ("&", (), "&"),
-            ("& ", ("&",), None),
-            ('"a OR b* NEAR(c)', ('"a', "OR", "b*"), "NEAR(c)"),
-            ("a\0b", ("a",), "b"),
-            ("日本 語", ("日本",), "語"),
-            ("😀", (), "😀"),
-            ("", (), None),
-            (" ", (), None),
-        ],
-    )
-    def test_words_are_split_at_spaces_and_the_last_may_be_unfinished(self, q: str, words: tuple[str, ...], prefix: str | None) -> None:
-        search = asked(q=q)
-        assert search.text == (*((Term(word),) for word in words), *(() if prefix is None else ((Term(prefix, prefix=True),),)))
-
-    def test_the_best_come_first_where_there_are_words(self) -> None:
-        assert (asked(q="ana").sort, asked(q=" ").sort, asked(q="ana", sort="-year").sort) == (
-            BEST,
-            NEWEST,
-            (Sort("year", descending=True),),
-        )
-
-    def test_length_and_number_are_limited(self) -> None:
-        assert asked(q="x" * MAX_QUERY)
-        assert errors(q="x" * (MAX_QUERY + 1)) == [{"parameter": "q", "detail": "At most 256 characters."}]
-        assert asked(q=" ".join(["x"] * MAX_WORDS))
-        assert errors(q=" ".join(["x"] * (MAX_WORDS + 1))) == [{"parameter": "q", "detail": "At most 16 words."}]
 
 
 class TestFilters:
@@ -166,33 +96,47 @@ class TestFilters:
         assert len(asked(year=["1"] * MAX_VALUES).refinements[0][1]) == MAX_VALUES
         assert errors(genre="drama", year=["1"] * (MAX_VALUES + 1)) == [{"parameter": "year", "detail": "At most 50 values."}]
 
-    @given(st.sampled_from(FILTERS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
+    @given(st.sampled_from(FIELDS), st.text() | st.from_regex(r"[-+0-9.eETZ: ]{1,30}", fullmatch=True))
     def test_what_is_accepted_fits_every_index(self, name: str, text: str) -> None:
         try:
             search = asked(**{name: text})
         except Problem:
             return
-        assert [(each.field, each.values) for each in refinements(FILMS, search)] == list(search.refinements)
+        check(FILMS, search)
 
 
 class TestNames:
-    @pytest.mark.parametrize("name", ["nothing", "key", "password", "Title", "title ", "", "q2", "offset", "x" * 1000])
+    @pytest.mark.parametrize("name", ["nothing", "key", "password", "", "prefix", "x" * 1000])
     def test_an_unknown_parameter_is_refused_with_those_that_are_known(self, name: str) -> None:
         (error,) = errors(**{name: "1"})
-        assert error == {"parameter": name[:64], "detail": f"Unknown. Allowed are: q, sort, limit, cursor, {', '.join(FILTERS)}."}
+        assert error == {"parameter": name[:64], "detail": f"Unknown. Allowed are: {', '.join([*SEARCH, *FIELDS])}."}
+
+    @pytest.mark.parametrize(("name", "meant"), [("Title", "title"), ("limt", "limit"), ("filters", "filter"), ("title ", "title")])
+    def test_what_may_have_been_meant_is_told(self, name: str, meant: str) -> None:
+        (error,) = errors(**{name: "1"})
+        assert error["detail"].startswith(f"Unknown. Did you mean {meant}? Allowed are: q,")
 
     def test_a_field_that_is_not_filtered_is_told_apart(self) -> None:
         (error,) = errors(plot="x")
-        assert error["detail"].startswith("This field is not declared as filterable (Keyword). Allowed are: q, sort,")
+        assert error["detail"].startswith("This field is not declared as filterable (Keyword). Allowed are: q, fuzzy,")
 
     def test_everything_wrong_is_told_at_once(self) -> None:
-        found = errors(nothing="1", year="x", sort="plot", limit="0", q="x" * 300, cursor="bad")
-        assert sorted(error["parameter"] for error in found) == ["limit", "nothing", "q", "sort", "year"]
+        given = {"nothing": "1", "year": "x", "sort": "plot", "limit": "101", "q": "x" * 300, "cursor": "bad", "filter": "("}
+        given |= {"offset": "-1", "count": "all", "fields": "key", "highlight": "year", "timeout_ms": "1"}
+        given |= {"facets": "plot", "facet_mode": "x", "time_zone": "x"}
+        assert sorted(error["parameter"] for error in errors(**given)) == sorted({*given, "offset"} - {"cursor"})
 
-    @pytest.mark.parametrize("name", ["q", "sort", "limit", "cursor"])
+    def test_of_many_unknown_names_the_first_are_told(self) -> None:
+        assert [error["parameter"] for error in errors(**{f"x{number}": "1" for number in range(500)})] == [f"x{n}" for n in range(20)]
+
+    @pytest.mark.parametrize("name", sorted({*SEARCH} - {"sort", "fields", "facets", "highlight"}))
     def test_what_is_asked_once_is_given_once(self, name: str) -> None:
-        given = {"q": "a", "sort": "year", "limit": "1", "cursor": "x"}[name]
-        assert {"parameter": name, "detail": "Give this parameter once."} in errors(**{name: [given, given]})
+        given = {"q": "a", "limit": "1", "cursor": "x", "fuzzy": "auto", "filter": "year=1", "offset": "1", "count": "exact"}
+        given |= {"facet_limit": "1", "facet_mode": "conjunctive", "time_zone": "UTC", "timeout_ms": "100"}
+        assert {"parameter": name, "detail": "Give this parameter once."} in errors(**{name: [given[name], given[name]]})
+
+    def test_names_may_be_given_one_by_one(self) -> None:
+        assert asked(sort=["-year", "title"], facets=["genre", "seen"]) == asked(sort="-year,title", facets="genre,seen")
 
 
 class TestSort:
@@ -217,7 +161,9 @@ class TestSort:
     def test_what_cannot_be_sorted_by_is_refused_with_what_can(self, given: str) -> None:
         (error,) = errors(sort=given)
         sortable = "id, created_at, updated_at, version, title, genre, year, score, seen, premiere, added, price"
-        assert error == {"parameter": "sort", "detail": f"Names of fields, with - before one for descending. Allowed are: {sortable}."}
+        assert error["parameter"] == "sort"
+        assert error["detail"].startswith("Names of fields, with - before one for descending.")
+        assert error["detail"].endswith(f" Allowed are: {sortable}.")
 
     @pytest.mark.parametrize("given", ["year,title,genre,score", "year,year", "year,-year"])
     def test_number_is_limited_and_each_is_given_once(self, given: str) -> None:
@@ -225,13 +171,62 @@ class TestSort:
 
 
 class TestLimit:
-    @pytest.mark.parametrize("given", ["1", "20", str(MAX_LIMIT)])
+    @pytest.mark.parametrize("given", ["0", "1", "20", str(MAX_LIMIT)])
     def test_it_is_a_number(self, given: str) -> None:
         assert asked(limit=given).limit == int(given)
 
-    @pytest.mark.parametrize("given", ["0", "101", "-1", "x", "", "1.0", "1e1", " 1", "٣", "9" * 5000])
+    @pytest.mark.parametrize("given", ["101", "-1", "x", "", "1.0", "1e1", " 1", "٣", "9" * 5000])
     def test_beyond_its_bounds_it_is_refused(self, given: str) -> None:
-        assert errors(limit=given) == [{"parameter": "limit", "detail": "1 to 100."}]
+        assert errors(limit=given) == [{"parameter": "limit", "detail": "0 to 100."}]
+
+
+class TestOffset:
+    def test_it_skips_hits(self) -> None:
+        assert [asked(offset=each).offset for each in ("0", "1", "9980")] == [0, 1, 9980]
+        assert asked(offset="9900", limit="100").offset == 9900
+
+    @pytest.mark.parametrize("given", [{"offset": "9981"}, {"offset": "9901", "limit": "100"}, {"offset": "9" * 18}])
+    def test_beyond_the_first_ten_thousand_there_are_other_ways(self, given: dict[str, str]) -> None:
+        with pytest.raises(Problem) as problem:
+            asked(**given)
+        assert (problem.value.status, problem.value.code) == (400, "deep-pagination")
+        assert "cursor" in problem.value.detail
+        assert "export" in problem.value.detail
+
+    @pytest.mark.parametrize("given", ["-1", "x", "", "1.5", "٣", "9" * 5000])
+    def test_it_is_a_number(self, given: str) -> None:
+        assert errors(offset=given) == [{"parameter": "offset", "detail": "0 to 10,000, together with limit."}]
+
+    def test_a_page_does_not_begin_at_two_places(self) -> None:
+        (error,) = errors(offset="0", cursor=cursor(asked(), ("2026-01-31T12:00:00.000Z", "id")))
+        assert error["detail"] == "A page begins at an offset or behind a cursor: leave one of them out."
+
+
+class TestOthers:
+    def test_counts_are_capped_unless_asked_exactly(self) -> None:
+        assert [asked(count=each).exact for each in ("capped", "exact")] == [False, True]
+        assert errors(count="none") == [{"parameter": "count", "detail": "One of: capped, exact."}]
+
+    def test_a_search_may_have_a_time_limit(self) -> None:
+        assert [asked(timeout_ms=each).seconds for each in ("50", "10000")] == [0.05, 10]
+        for each in ("49", "10001", "x", "0"):
+            assert errors(timeout_ms=each) == [{"parameter": "timeout_ms", "detail": "50 to 10,000."}]
+
+    def test_some_fields_are_shown_with_id_and_version(self) -> None:
+        assert language.read(FILMS, [("fields", "plot,year")]).fields == {"id", "version", "plot", "year"}
+        assert language.read(FILMS, []).fields == set()
+        (error,) = errors(fields="plot,yaer")
+        allowed = ["id", "version", "title", "plot", *FIELDS[1:], "created_at", "updated_at"]
+        assert error["detail"] == f"Names with commas between them. Did you mean year? Allowed are: {', '.join(allowed)}."
+
+    def test_text_fields_are_highlighted_with_marks_that_nobody_knows(self) -> None:
+        one, other = (asked(q="a", highlight="title,plot") for _ in range(2))
+        assert one.highlight == ("title", "plot")
+        assert len({*one.marks, *other.marks}) == 4
+        assert all(mark.isalnum() and len(mark) == 17 for mark in one.marks)
+        (error,) = errors(highlight="genre")
+        assert error["detail"].endswith("Allowed are: title, plot.")
+        assert (asked(q="a").highlight, asked(q="a").marks) == ((), ("", ""))
 
 
 class TestCursor:
@@ -264,6 +259,8 @@ class TestCursor:
             {"sort": "year,title"},
             {"sort": "-year"},
             {"seen": "true"},
+            {"filter": "year = 1"},
+            {"q": "anastasia", "fuzzy": "auto"},
         ],
     )
     def test_it_belongs_to_its_query(self, other: dict[str, Any]) -> None:
@@ -291,16 +288,19 @@ class TestCursor:
             asked(sort="year", cursor=forged)
 
 
-NAMES = st.sampled_from(["q", "sort", "limit", "cursor", *FILTERS, "plot", "nothing", ""])
+NAMES = st.sampled_from([*SEARCH, *FIELDS, "plot", "nothing", ""])
 VALUES = st.text(max_size=40) | st.sampled_from(
-    ["-year,title", "10", "true", "1e999999", "\0", "\ud800", "\ud83d", "2026-01-31", "null", "[]"]
+    [
+        *["-year,title", "10", "true", "1e999999", "\0", "\ud800", "\ud83d", "2026-01-31", "null", "[]"],
+        *["year:stats,genre", "year = 1", "exact"],
+    ]
 )
 
 
 @given(st.lists(st.tuples(NAMES | st.text(max_size=5), VALUES), max_size=8))
 def test_any_query_string_is_a_search_or_a_bad_request(parameters: list[tuple[str, str]]) -> None:
     try:
-        assert isinstance(parse(FILMS, parameters), Search)
+        check(FILMS, parse(FILMS, parameters))
     except Problem as problem:
         assert problem.status == 400
         orjson.dumps([problem.detail, problem.members])

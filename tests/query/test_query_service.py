@@ -162,7 +162,7 @@ class TestRefusals:
         [
             ("nothing=1", "nothing"),
             ("password=x", "password"),
-            ("limit=0", "limit"),
+            ("offset=-1", "offset"),
             ("limit=101", "limit"),
             ("limit=x", "limit"),
             ("sort=password", "sort"),
@@ -181,7 +181,7 @@ class TestRefusals:
         )
         (error,) = answer.json()["errors"]
         assert error["parameter"] == parameter
-        assert any(word in error["detail"] for word in ("Allowed are:", "1 to 100.", "At most", "once"))
+        assert any(word in error["detail"] for word in ("Allowed are:", "0 to 1", "At most", "once"))
 
     @pytest.mark.parametrize("given", ["x", "", "e30", "W10", "é", "%ff", "a" * 60_000])
     def test_a_bad_cursor_is_told(self, query: Any, given: str) -> None:
@@ -211,12 +211,10 @@ class TestRefusals:
         [
             "'; DROP TABLE doc_users; --",
             '" OR "1"="1',
-            "*",
             "NEAR(a b)",
             "a:b",
             "-ana",
             "(",
-            '"',
             "\\",
             "%",
             "_",
@@ -246,7 +244,7 @@ class TestEngineDown:
 
     def test_what_is_wrong_with_a_request_is_told_all_the_same(self, stack: Stack) -> None:
         stack.system.index.close()
-        assert (stack.query.get("/users?limit=0").status_code, stack.query.get("/users/1").status_code) == (400, 404)
+        assert (stack.query.get("/users?limit=x").status_code, stack.query.get("/users/1").status_code) == (400, 404)
         assert (stack.query.get("/users").status_code, stack.query.get("/readyz").status_code, stack.query.get("/livez").status_code) == (
             503,
             503,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import orjson
-
-from twofold.errors import Outdated, Rejected
+from twofold.errors import Rejected
 from twofold.fields import INT64, Field, Kind
 from twofold.index.search import Hit, OneOf, Search, Sort
 from twofold.resource import Declaration
@@ -18,12 +16,9 @@ from twofold.resource import Declaration
 SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
 SCORE = "_score"
 ID_BYTES = 512  # Elasticsearch's limit
+_GREATEST = sys.float_info.max
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-
-
-def first_generation(resource: Declaration) -> str:
-    return f"{resource.index}-000001"
 
 
 def texts(resource: Declaration) -> list[Field]:
@@ -33,22 +28,6 @@ def texts(resource: Declaration) -> list[Field]:
 def shape(resource: Declaration) -> dict[str, str]:
     """How each public field is indexed, in words. Where this changes, documents or their index change."""
     return {field.name: _describe(field) for field in resource.indexed}
-
-
-def digest(resource: Declaration) -> str:
-    """Sixteen digits that change with the shape."""
-    return hashlib.sha256(orjson.dumps(shape(resource), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-
-
-def new_fields(resource: Declaration, held: Mapping[str, str]) -> list[Field]:
-    """The fields that an index of the shape `held` lacks. Raises Outdated where it differs in anything else."""
-    wanted = shape(resource)
-    for name, was in held.items():
-        if wanted.get(name) != was:
-            now = f"is {wanted[name]} in the declaration" if name in wanted else "is not declared any more"
-            fix = "Only a rebuild can change that, which this version cannot do yet"
-            raise Outdated(f"The index {resource.index} holds {name} as {was}, but it {now}. {fix}")
-    return [field for field in resource.indexed if field.name not in held]
 
 
 def full_sort(search: Search) -> tuple[Sort, ...]:
@@ -119,7 +98,7 @@ def fits(kind: Kind, value: Any) -> bool:
     if kind in ("integer", "decimal"):
         return type(value) is int and -INT64 <= value < INT64
     if kind == "float":
-        return type(value) in (float, int)
+        return type(value) in (float, int) and abs(value) <= _GREATEST  # so neither NaN nor infinite
     return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
 
 

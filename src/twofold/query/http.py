@@ -1,7 +1,8 @@
-"""The query service's edge: gets and searches over HTTP."""
+"""The query service's edge: gets, searches, suggestions and exports over HTTP."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -13,14 +14,18 @@ from starlette.routing import BaseRoute, Route
 
 from twofold.errors import EngineError, Problem, Rejected
 from twofold.index.port import ReadStore
-from twofold.index.search import Page, Search
-from twofold.query import language
+from twofold.index.search import Page
+from twofold.query import answer as answers
+from twofold.query import body, capabilities, language, suggest
+from twofold.query.answer import representation
+from twofold.query.export import Exports
 from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
+from twofold.query.parameters import Parameters
 from twofold.query.reader import Reader
 from twofold.record import UUID
 from twofold.resource import App, Declaration
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, service
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service
 
 CACHE = {"Cache-Control": "private, no-cache"}
 T = TypeVar("T")
@@ -30,16 +35,29 @@ class QueryService:
     """Routes for every resource of an app."""
 
     def __init__(self, app: App, index: ReadStore, health: Health) -> None:
+        self._index = index
         self._reader = Reader(index)
         self.freshness = Freshness(app.resources, index, self._reader)
-        routes: list[BaseRoute] = []
+        self._exports = Exports(index)
+        routes: list[BaseRoute] = [Route("/capabilities", Endpoint(self._capabilities(app)), methods=["GET"])]
         for resource in app:
-            routes.append(Route(f"/{resource.name}", Endpoint(self._search(resource)), methods=["GET"]))
-            routes.append(Route(f"/{resource.name}/{{id}}", Endpoint(self._get(resource)), methods=["GET"]))
+            routes += self._routes(resource)
         self.http: Web = service("twofold query service", routes, lambda: describe(app), health, needs="read store")
+
+    def _routes(self, resource: Declaration) -> list[BaseRoute]:
+        """Fixed paths before those with an id."""
+        path = f"/{resource.name}"
+        return [
+            Route(path, Endpoint(self._search(resource)), methods=["GET"]),
+            Route(f"{path}/search", Endpoint(self._search_by_body(resource)), methods=["POST"]),
+            Route(f"{path}/suggest", Endpoint(self._suggest(resource)), methods=["GET"]),
+            Route(f"{path}/export", Endpoint(self._export(resource)), methods=["GET"]),
+            Route(f"{path}/{{id}}", Endpoint(self._get(resource)), methods=["GET"]),
+        ]
 
     def close(self) -> None:
         self.freshness.stop()
+        self._exports.stop()
         self._reader.stop()
 
     def _get(self, resource: Declaration) -> Respond:
@@ -58,29 +76,60 @@ class QueryService:
     def _search(self, resource: Declaration) -> Respond:
         async def search(request: Request) -> Response:
             parameters = request.query_params.multi_items()
-            asked = language.parse(resource, parameters)
-            seen = await _read(self.freshness.seen(request, resource))
-            page = await _read(self._reader.search(resource, asked, seen.generation))
-            cursor = _next(asked, page)
-            body = {
-                "items": [representation(resource, hit.document) for hit in page.hits],
-                "total": {"value": page.total, "relation": "eq" if page.exact else "gte"},
-                "limit": asked.limit,
-                "next_cursor": cursor,
-            }
+            found, told = await self._found(request, resource, parameters)
+            cursor = found["next_cursor"]
             link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
-            return answer(200, orjson.dumps(body), {**CACHE, **seen.headers, **link})
+            return answer(200, orjson.dumps(found), {**CACHE, **told, **link})
 
         return search
 
+    def _search_by_body(self, resource: Declaration) -> Respond:
+        async def search(request: Request) -> Response:
+            if request.url.query:
+                raise Problem(400, "invalid-parameter", "Parameters of this address are members of the body; it takes none behind a ?.")
+            parameters = body.parameters(resource, await read_json(request))
+            found, told = await self._found(request, resource, parameters)
+            return answer(200, orjson.dumps(found), {**CACHE, **told})
 
-def representation(resource: Declaration, document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
-    if document.keys() == resource.members:
-        return dict(document)
-    own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.indexed}
-    times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
-    return {"id": document["id"], "version": document["version"], **own, **times}
+        return search
+
+    async def _found(self, request: Request, resource: Declaration, parameters: Parameters) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """The page that parameters ask for, as JSON, and headers that tell how fresh it is."""
+        began = time.perf_counter()
+        asked = language.read(resource, parameters)
+        capabilities.refuse_unsupported(self._index, capabilities.used(asked.search))
+        seen = await _read(self.freshness.seen(request, resource))
+        page = await _read(self._reader.search(resource, asked.search, seen.generation))
+        found = answers.answer_of(resource, asked, page)
+        found["took_ms"] = round((time.perf_counter() - began) * 1000)
+        return found, seen.headers
+
+    def _suggest(self, resource: Declaration) -> Respond:
+        async def suggested(request: Request) -> Response:
+            asked = suggest.read(resource, request.query_params.multi_items())
+            capabilities.refuse_unsupported(self._index, ["suggest"])
+            seen = await _read(self.freshness.seen(request, resource))
+            page = await _read(self._reader.search(resource, asked.search, seen.generation)) if asked.search.text else Page()
+            return answer(200, orjson.dumps(suggest.answer_of(asked, page)), {**CACHE, **seen.headers})
+
+        return suggested
+
+    def _export(self, resource: Declaration) -> Respond:
+        async def export(request: Request) -> Response:
+            asked = language.read_export(resource, request.query_params.multi_items())
+            capabilities.refuse_unsupported(self._index, ["export"])
+            seen = await _read(self.freshness.seen(request, resource))
+            stream = await _read(self._exports.begin(resource, asked))
+            stream.headers.update(seen.headers)
+            return stream
+
+        return export
+
+    def _capabilities(self, app: App) -> Respond:
+        async def capable(_: Request) -> Response:
+            return answer(200, orjson.dumps(capabilities.describe(app, self._index)), CACHE)
+
+        return capable
 
 
 async def _read(asked: Awaitable[T]) -> T:
@@ -99,10 +148,7 @@ def _matches(given: str, tag: str) -> bool:
     return given.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in given.split(",")]
 
 
-def _next(asked: Search, page: Page) -> str | None:
-    return language.cursor(asked, page.last) if page.last and len(page.hits) == asked.limit else None
-
-
-def _url(resource: Declaration, parameters: list[tuple[str, str]], cursor: str) -> str:
-    kept = [(name, value) for name, value in parameters if name != "cursor"]
+def _url(resource: Declaration, parameters: Parameters, cursor: str) -> str:
+    """The path of the page behind the cursor, which takes the place of an offset."""
+    kept = [(name, value) for name, value in parameters if name not in ("cursor", "offset")]
     return f"/{resource.name}?{urlencode([*kept, ('cursor', cursor)])}"

@@ -1,226 +1,165 @@
-"""What a query string means: its parameters, against the declaration, as one `Search`.
+"""What a request asks for: its parameters, against the declaration, as one `Search`. The same for a query string and a JSON body.
 
-User text only ever becomes a value: of a word, a prefix, or an equality on a declared field.
+User text only ever becomes a value: of a word, a prefix, or a comparison with a declared field.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import math
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
-
-import orjson
+import secrets
+from dataclasses import dataclass, replace
+from typing import cast
 
 from twofold.errors import Problem
-from twofold.fields import INT64, Field, timestamp
-from twofold.index.search import Search, Sort, Term
+from twofold.index.search import TOTAL_CAP, Condition, Search, Sort
+from twofold.query import facets, parameters, words
+from twofold.query import filter as filters
+from twofold.query.cursor import after
+from twofold.query.grammar import marked
+from twofold.query.parameters import Given, Parameters
 from twofold.resource import Declaration
 
-MAX_QUERY = 256  # characters of q
-MAX_WORDS = 16
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
-MAX_SORTS = 3
-MAX_VALUES = 50
-MAX_CURSOR = 65_536
-_SYSTEM_SORTS = ("id", "created_at", "updated_at", "version")
-_PARAMETERS = ("q", "sort", "limit", "cursor")
+MAX_OFFSET = TOTAL_CAP  # with the page behind it
+MAX_DIGITS = 18
+TIMEOUT_MS = (50, 10_000)
+COUNTS = ("capped", "exact")
+MODES = ("disjunctive", "conjunctive")
+FORMATS = ("ndjson", "csv")
+SEARCH = (
+    *("q", "fuzzy", "filter", "sort", "limit", "cursor", "offset", "count", "fields"),
+    *("facets", "facet_limit", "facet_mode", "time_zone", "highlight", "timeout_ms"),
+)
+EXPORT = ("format", "q", "filter", "sort", "fields")
+NEWEST, BEST, BY_ID = Sort("created_at", descending=True), Sort("_score", descending=True), Sort("id")
 
 
-def parse(resource: Declaration, parameters: Sequence[tuple[str, str]]) -> Search:
-    """The search that a query string asks for. Raises Problem 400 with everything that is wrong."""
-    errors: list[dict[str, str]] = []
-    _check_names(resource, parameters, errors)
-    text = _text_of(_one(parameters, "q", errors), errors)
-    refinements = _refinements(resource, parameters, errors)
-    sort = _sort(resource, _one(parameters, "sort", errors), bool(text), errors)
-    limit = _limit(_one(parameters, "limit", errors), errors)
-    search = Search(text, refinements=refinements, sort=sort, limit=limit)
-    after = _after(_one(parameters, "cursor", errors), search, errors)
-    if errors:
-        raise Problem(400, "invalid-parameter", "The query has parameters that do not fit.", errors=errors)
-    return replace(search, after=after)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search, and what its answer shows: `fields` (all where empty), and its facets under the words that asked for them."""
+
+    search: Search
+    fields: frozenset[str] = frozenset()
+    facets: tuple[str, ...] = ()
 
 
-def cursor(search: Search, sort: Sequence[Any]) -> str:
-    """Opaque text from which the page behind these sort values is found again."""
-    text = orjson.dumps([_mark(search), *sort])
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+@dataclass(frozen=True, slots=True)
+class Exported:
+    search: Search
+    fields: frozenset[str]
+    format: str
 
 
-def _mark(search: Search) -> str:
-    """What a cursor belongs to: everything of a search but its page."""
-    asked = [search.text, search.refinements, [[sort.field, sort.descending] for sort in search.sort]]
-    return hashlib.sha256(repr(asked).encode()).hexdigest()[:12]
+def parse(resource: Declaration, given: Parameters) -> Search:
+    """The search alone. Raises Problem as `read` does."""
+    return read(resource, given).search
 
 
-def _after(given: str | None, search: Search, errors: list[dict[str, str]]) -> tuple[Any, ...] | None:
-    if given is None or errors:
-        return None
-    try:
-        mark, *values = (
-            orjson.loads(base64.urlsafe_b64decode(given.encode() + b"=" * (-len(given) % 4))) if len(given) <= MAX_CURSOR else [""]
-        )
-    except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError, TypeError, ValueError):
-        mark, values = "", []
-    length = len(search.sort) + (not any(sort.field == "id" for sort in search.sort))
-    if mark != _mark(search) or len(values) != length or not all(_scalar(value) for value in values):
-        detail = "The cursor does not belong to this query. Repeat every other parameter as it was, or start without a cursor."
-        raise Problem(400, "invalid-cursor", detail)
-    return tuple(values)
+def read(resource: Declaration, asked: Parameters) -> Asked:
+    """What a search asks for. Raises Problem 400 with everything that is wrong."""
+    given = Given(asked)
+    parameters.check_names(resource, given, SEARCH, resource.filterable)
+    text = text_of(given)
+    refined = parameters.refinements(resource, given)
+    found = facets.read(resource, given, refined)
+    limit = parameters.integer(given, "limit", 0, MAX_LIMIT)
+    marks = parameters.names(given, "highlight", parameters.searchable(resource)) if "highlight" in given.values else ()
+    timeout = parameters.integer(given, "timeout_ms", *TIMEOUT_MS)
+    search = Search(
+        text=text,
+        filter=_filter(resource, given),
+        refinements=refined,
+        sort=parameters.sort(resource, given, BEST if _scored(text) else NEWEST),
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        exact=parameters.choice(given, "count", COUNTS) == "exact",
+        facets=tuple(found.values()),
+        disjunctive=parameters.choice(given, "facet_mode", MODES) == "disjunctive",
+        highlight=marks,
+        marks=nonce() if marks else ("", ""),
+        seconds=None if timeout is None else timeout / 1000,
+    )
+    fields = _fields(resource, given)
+    return Asked(_page(given, search), fields, tuple(found))
 
 
-def _scalar(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float)
+def read_export(resource: Declaration, asked: Parameters) -> Exported:
+    """What an export asks for. Raises Problem 400 with everything that is wrong."""
+    given = Given(asked)
+    parameters.check_names(resource, given, EXPORT, resource.filterable)
+    search = Search(
+        text=text_of(given),
+        filter=_filter(resource, given),
+        refinements=parameters.refinements(resource, given),
+        sort=parameters.sort(resource, given, BY_ID),
+    )
+    exported = Exported(search, _fields(resource, given), parameters.choice(given, "format", FORMATS))
+    given.raise_errors()
+    return exported
 
 
-def _error(name: str, detail: str) -> dict[str, str]:
-    return {"parameter": name[:64], "detail": detail}
-
-
-def _one(parameters: Sequence[tuple[str, str]], name: str, errors: list[dict[str, str]]) -> str | None:
-    given = [value for key, value in parameters if key == name]
-    if len(given) > 1:
-        errors.append(_error(name, "Give this parameter once."))
-    return given[0] if given else None
-
-
-def _check_names(resource: Declaration, parameters: Sequence[tuple[str, str]], errors: list[dict[str, str]]) -> None:
-    fields = [field.name for field in resource.indexed if field.filterable]
-    allowed = ", ".join([*_PARAMETERS, *fields])
-    for name in dict.fromkeys(name for name, _ in parameters):
-        if name in {field.name for field in resource.indexed} - set(fields):
-            errors.append(_error(name, f"This field is not declared as filterable (Keyword). Allowed are: {allowed}."))
-        elif name not in (*_PARAMETERS, *fields):
-            errors.append(_error(name, f"Unknown. Allowed are: {allowed}."))
-
-
-def _text_of(q: str | None, errors: list[dict[str, str]]) -> tuple[tuple[Term, ...], ...]:
-    """All words, and the last one as a prefix. Mere punctuation is passed over, unless there is nothing else: that finds nothing."""
+def text_of(given: Given) -> words.Groups:
+    q, fuzzy = given.one("q"), parameters.choice(given, "fuzzy", words.FUZZY)
     if q is None:
         return ()
-    if len(q) > MAX_QUERY:
-        errors.append(_error("q", f"At most {MAX_QUERY} characters."))
+    if len(q) > words.MAX_QUERY:
+        given.refuse("q", f"At most {words.MAX_QUERY} characters.")
         return ()
-    given = q.translate(_UNPRINTABLE).split()
-    words = [word for word in given if any(unicodedata.category(character)[0] in "LNS" for character in word)] or given
-    if len(words) > MAX_WORDS:
-        errors.append(_error("q", f"At most {MAX_WORDS} words."))
-        return ()
-    if not words:
-        return ()
-    return *((Term(word),) for word in words[:-1]), (Term(words[-1], prefix=not q[-1].isspace()),)
-
-
-_UNPRINTABLE = dict.fromkeys((*range(32), 127, *range(0xD800, 0xE000)), " ")
-
-
-def _refinements(
-    resource: Declaration, parameters: Sequence[tuple[str, str]], errors: list[dict[str, str]]
-) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    found: dict[str, list[Any]] = {}
-    filterable = {field.name: field for field in resource.indexed if field.filterable}
-    for name, text in parameters:
-        if name not in filterable:
-            continue
-        try:
-            found.setdefault(name, []).append(value_of(filterable[name], text))
-        except ValueError as reason:
-            errors.append(_error(name, f"{reason}"))
-    errors += [_error(name, f"At most {MAX_VALUES} values.") for name, values in found.items() if len(values) > MAX_VALUES]
-    return tuple((name, tuple(values)) for name, values in sorted(found.items()))
-
-
-def value_of(field: Field, text: str) -> Any:
-    """A query parameter's text as documents hold the field. Raises ValueError with what is allowed."""
-    if field.choices and text not in field.choices:
-        raise ValueError(f"One of: {', '.join(field.choices)}.")
-    if field.kind == "string":
-        return _text(field, text)
-    if field.kind == "boolean":
-        if text not in ("true", "false"):
-            raise ValueError("true or false.")
-        return text == "true"
     try:
-        return _READ[field.kind](field, text)
-    except (ValueError, InvalidOperation, OverflowError):
-        raise ValueError(_EXAMPLES[field.kind]) from None
+        return words.read(q, cast("words.Fuzzy", fuzzy))
+    except words.TooMany:
+        given.refuse("q", f"At most {words.MAX_TERMS} words.")
+        return ()
 
 
-def _text(field: Field, text: str) -> str:
-    if len(text) > field.max_length:
-        raise ValueError(f"At most {field.max_length} characters.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("Text in UTF-8.")
-    return text
+def _scored(text: words.Groups) -> bool:
+    """Whether some match may be better than another: what is excluded is in none."""
+    return any(not term.excluded for group in text for term in group)
 
 
-def _integer(_: Field, text: str) -> int:
-    value = int(text) if len(text) <= 20 else INT64
-    if not -INT64 <= value < INT64:
-        raise ValueError
-    return value
+def _filter(resource: Declaration, given: Given) -> Condition | None:
+    text = given.one("filter")
+    if text is None:
+        return None
+    try:
+        return filters.read(resource, text)
+    except filters.WrongFilter as wrong:
+        for each in wrong.wrongs:
+            given.refuse("filter", each.detail, position=each.place + 1, place=marked(text, each.place))
+        return None
 
 
-def _float(_: Field, text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
+def _fields(resource: Declaration, given: Given) -> frozenset[str]:
+    if "fields" not in given.values:
+        return frozenset()
+    return frozenset({"id", "version", *parameters.names(given, "fields", parameters.members(resource))})
 
 
-def _decimal(field: Field, text: str) -> int:
-    one = replace(field, many=False)
-    value = one.checked(Decimal(text) if len(text) <= 40 else Decimal("NaN"))
-    return int(one.scale(one.encode(value)))
+def nonce() -> tuple[str, str]:
+    """Marks that nobody's text can hold; letters and digits, which pass every escaping."""
+    nonce = secrets.token_hex(8)
+    return f"b{nonce}", f"e{nonce}"
 
 
-def _datetime(field: Field, text: str) -> str:
-    return timestamp(replace(field, many=False).checked(datetime.fromisoformat(text.replace(" ", "+"))))
+def _offset(given: Given) -> int | None:
+    text = given.one("offset")
+    if text is None or (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        return None if text is None else int(text)
+    given.refuse("offset", f"0 to {MAX_OFFSET:,}, together with limit.")
+    return None
 
 
-_READ: dict[str, Any] = {
-    "integer": _integer,
-    "float": _float,
-    "decimal": _decimal,
-    "date": lambda _, text: date.fromisoformat(text).isoformat(),
-    "datetime": _datetime,
-}
-_EXAMPLES = {
-    "integer": "An integer of 64 bits, for example 42.",
-    "float": "A number, for example 1.5.",
-    "decimal": "A decimal number with no more places than the field has, for example 12.30.",
-    "date": "A date, for example 2026-01-31.",
-    "datetime": "A date and time with a zone, for example 2026-01-31T12:00:00Z.",
-}
-
-
-def _sort(resource: Declaration, given: str | None, scored: bool, errors: list[dict[str, str]]) -> tuple[Sort, ...]:
-    """Best match first where there is `q`, else newest first."""
-    if given is None:
-        return (Sort("_score", descending=True) if scored else Sort("created_at", descending=True),)
-    sortable = [*_SYSTEM_SORTS, *(field.name for field in resource.indexed if field.sortable)]
-    names = given.split(",")
-    for name in names:
-        if name.removeprefix("-") not in sortable:
-            errors.append(_error("sort", f"Names of fields, with - before one for descending. Allowed are: {', '.join(sortable)}."))
-            return (Sort("id"),)
-    if len(names) > MAX_SORTS or len({name.removeprefix("-") for name in names}) < len(names):
-        errors.append(_error("sort", f"At most {MAX_SORTS} fields, each once."))
-    return tuple(Sort(name.removeprefix("-"), name.startswith("-")) for name in names)
-
-
-def _limit(given: str | None, errors: list[dict[str, str]]) -> int:
-    if given is None:
-        return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdigit() and len(given) <= 3 and 1 <= int(given) <= MAX_LIMIT):
-        errors.append(_error("limit", f"1 to {MAX_LIMIT}."))
-        return DEFAULT_LIMIT
-    return int(given)
+def _page(given: Given, search: Search) -> Search:
+    """The search from where its page begins. Raises Problem with everything that is wrong of the whole request."""
+    offset, cursor = _offset(given), given.one("cursor")
+    if offset is not None and cursor is not None:
+        given.refuse("offset", "A page begins at an offset or behind a cursor: leave one of them out.")
+    given.raise_errors()
+    if offset is not None and offset + search.limit > MAX_OFFSET:
+        detail = (
+            f"offset and limit together reach at most {MAX_OFFSET:,}. "
+            "Go on with the cursor in next_cursor, which has no end, or fetch everything from the export."
+        )
+        raise Problem(400, "deep-pagination", detail)
+    if cursor is not None:
+        return replace(search, after=after(search, cursor))
+    return search if offset is None else replace(search, offset=offset)

@@ -15,6 +15,8 @@ Document = dict[str, Any]
 Target = tuple[Declaration, str]  # a resource and its generation, "" for the live one
 T = TypeVar("T")
 LANES = 4
+HEAVY_LANES = 2
+FAR = 1000  # hits that an offset skips
 
 
 class Reader:
@@ -24,17 +26,20 @@ class Reader:
         self._index = index
         self._gets: Batcher[tuple[Target, str], Document | None] = Batcher("get", self._get, max_items=256, lanes=LANES)
         self._searches: Batcher[tuple[Target, Search], Page] = Batcher("search", self._search, max_items=32, lanes=LANES)
+        # Beside a heavy search, the light ones of its batch would wait for it.
+        self._heavy: Batcher[tuple[Target, Search], Page] = Batcher("heavy", self._search, max_items=1, lanes=HEAVY_LANES)
 
     async def get(self, resource: Declaration, id_: str) -> Document | None:
         """The live document, None where there is none."""
         return await self._gets.ask(((resource, ""), id_))
 
     async def search(self, resource: Declaration, search: Search, generation: str = "") -> Page:
-        return await self._searches.ask(((resource, generation), search))
+        return await (self._heavy if is_heavy(search) else self._searches).ask(((resource, generation), search))
 
     def stop(self) -> None:
         self._gets.stop()
         self._searches.stop()
+        self._heavy.stop()
 
     def _get(self, items: list[tuple[Target, str]]) -> Sequence[Document | BaseException | None]:
         def read(target: Target, ids: list[str]) -> list[Document | None]:
@@ -45,6 +50,12 @@ class Reader:
 
     def _search(self, items: list[tuple[Target, Search]]) -> Sequence[Page | BaseException]:
         return by_target(items, lambda target, searches: self._index.search(target[0], searches, generation=target[1]))
+
+
+def is_heavy(search: Search) -> bool:
+    """Whether a search may take many times as long as one for a page of words or values."""
+    costly = search.facets or search.highlight or search.exact or search.offset > FAR
+    return bool(costly) or any(term.typos for group in search.text for term in group)
 
 
 def living(document: Document | None) -> Document | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -40,11 +40,15 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 
 
 class Embedded:
-    """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on the thread's own connection."""
+    """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on the thread's own connection.
 
-    def __init__(self, path: Path) -> None:
+    `prepare` is called with each connection that reads, for functions of its own.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
+        self._prepare = prepare
         self._lock = threading.Lock()
         self._closed = False
         self._local = threading.local()
@@ -77,6 +81,22 @@ class Embedded:
             finally:
                 connection.execute("ROLLBACK")
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """As `read()`, on a connection of its own that may be used in any thread, for as long as it takes.
+
+        Meanwhile the write-ahead log is not begun anew, and so grows by all that is written.
+        """
+        with translated():
+            connection = self._opened()
+            try:
+                connection.execute("BEGIN")
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # from now on it sees this commit
+                yield connection
+            finally:
+                self._readers.remove(connection)
+                connection.close()
+
     def close(self) -> None:
         with self._lock:
             if not self._closed:
@@ -87,9 +107,15 @@ class Embedded:
     def _reader(self) -> sqlite3.Connection:
         self._refuse_closed()
         if not hasattr(self._local, "connection"):
-            self._local.connection = connect(self.path, readonly=True)
-            self._readers.append(self._local.connection)
+            self._local.connection = self._opened()
         connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        self._refuse_closed()
+        connection = connect(self.path, readonly=True)
+        self._prepare(connection)
+        self._readers.append(connection)
         return connection
 
     def _refuse_closed(self) -> None:

@@ -8,6 +8,8 @@ PROBLEMS = {
     "invalid-parameter": "A query parameter is unknown or its value does not fit; `errors` names it and what is allowed.",
     "invalid-cursor": "The cursor is not one that this service gave, or belongs to another query. Start again without it.",
     "consistency-token-invalid": "A Consistency-Token is not one that an answer of the command service gave. Drop it.",
+    "deep-pagination": "offset and limit reach too far. Go on with the cursor, or fetch everything from the export.",
+    "unsupported": "The read store of this service cannot do what is asked; `unsupported` names it. `GET /capabilities` lists what it can.",
     "not-found": "There is nothing at this address.",
     "method-not-allowed": "The address is right, the method is not; `Allow` lists those that are.",
     "exists": "The id exists, and If-None-Match: * asked for a new one.",

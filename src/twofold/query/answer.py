@@ -1,0 +1,128 @@
+"""What clients see: documents, and pages of them with facets and marked texts."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from twofold.fields import Field
+from twofold.index.search import Buckets, Dates, Facet, Hit, Page, Ranges, Search, Stats, Summary, Terms
+from twofold.query.cursor import cursor
+from twofold.query.facets import facetable
+from twofold.query.language import Asked
+from twofold.resource import Declaration
+
+Json = dict[str, Any]
+AVERAGE_PLACES = 2  # of an average beyond those of its field
+
+
+def answer_of(resource: Declaration, asked: Asked, page: Page) -> Json:
+    """A page of hits as JSON, but for how long it took."""
+    search = asked.search
+    body: Json = {
+        "items": [_item(resource, asked, hit) for hit in page.hits],
+        "total": {"value": page.total, "relation": "eq" if page.exact else "gte"},
+        "limit": search.limit,
+        "next_cursor": _next(search, page),
+    }
+    if asked.facets:
+        body["facets"] = _facets(resource, asked, page)
+    body["incomplete"] = page.incomplete
+    return body
+
+
+def representation(resource: Declaration, document: Mapping[str, Any]) -> Json:
+    """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
+    if document.keys() == resource.members:
+        return dict(document)
+    own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.indexed}
+    times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
+    return {"id": document["id"], "version": document["version"], **own, **times}
+
+
+def sparse(resource: Declaration, document: Mapping[str, Any], fields: frozenset[str]) -> Json:
+    """Some members of a representation, all where `fields` is empty."""
+    whole = representation(resource, document)
+    return {name: value for name, value in whole.items() if name in fields} if fields else whole
+
+
+def emphasised(text: str, marks: tuple[str, str]) -> str:
+    """A marked text as HTML: whatever it holds is only text, and what was found is in <em>."""
+    return html.escape(text).replace(marks[0], "<em>").replace(marks[1], "</em>")
+
+
+def _item(resource: Declaration, asked: Asked, hit: Hit) -> Json:
+    item = sparse(resource, hit.document, asked.fields)
+    if hit.score is not None:
+        item["_score"] = hit.score
+    if asked.search.highlight:
+        marks = asked.search.marks
+        item["_highlight"] = {name: [emphasised(text, marks) for text in texts] for name, texts in hit.marked.items()}
+    return item
+
+
+def _next(search: Search, page: Page) -> str | None:
+    return cursor(search, page.last) if page.last and len(page.hits) == search.limit else None
+
+
+def _facets(resource: Declaration, asked: Asked, page: Page) -> Json:
+    fields, selected = facetable(resource), dict(asked.search.refinements)
+    found = zip(asked.facets, asked.search.facets, page.facets, strict=True)
+    return {words: _facet(fields[facet.field], facet, result, selected.get(facet.field, ())) for words, facet, result in found}
+
+
+def _facet(field: Field, facet: Facet, result: Buckets | Summary, selected: tuple[Any, ...]) -> Json:
+    if isinstance(result, Summary):
+        return {"type": "stats", **_stats(field, result)}
+    match facet:
+        case Terms():
+            return {"type": "terms", "buckets": _terms(field, result, selected), **_left(result)}
+        case Dates():
+            buckets = [{"value": _local(field, bucket.value, facet.time_zone), "count": bucket.count} for bucket in result.buckets]
+            return {"type": "dates", "buckets": buckets, "missing": result.missing}
+        case Ranges() | Stats():
+            return {"type": "ranges", "buckets": _ranges(field, result), "missing": result.missing}
+
+
+def _terms(field: Field, result: Buckets, selected: tuple[Any, ...]) -> list[Json]:
+    return [{"value": _one(field, each.value), "count": each.count, "selected": each.value in selected} for each in result.buckets]
+
+
+def _left(result: Buckets) -> Json:
+    return {"other": result.other, "missing": result.missing, "error_bound": result.error_bound}
+
+
+def _ranges(field: Field, result: Buckets) -> list[Json]:
+    return [{"from": _one(field, each.value[0]), "to": _one(field, each.value[1]), "count": each.count} for each in result.buckets]
+
+
+def _one(field: Field, value: Any) -> Any:
+    """A value, or one item of a list, as representations have it."""
+    return unscaled(value, field.places) if field.kind == "decimal" and value is not None else value
+
+
+def unscaled(value: float, places: int, more: int = 0) -> str:
+    """A scaled number as text with `places` digits behind the point, and `more` of them."""
+    return f"{Decimal(value).scaleb(-places):.{places + more}f}"
+
+
+def _local(field: Field, begins: str, zone: str) -> str:
+    """When an interval begins, by the clocks of its zone. A date is one everywhere."""
+    return begins if field.kind == "date" else datetime.fromisoformat(begins).astimezone(ZoneInfo(zone)).isoformat()
+
+
+def _stats(field: Field, result: Summary) -> Json:
+    average = result.sum / result.count if result.count else None
+    numbers = {"min": result.least, "max": result.greatest, "sum": result.sum}
+    if field.kind == "decimal":
+        shown: Json = {name: None if value is None else unscaled(value, field.places) for name, value in numbers.items()}
+        shown["avg"] = None if average is None else unscaled(average, field.places, AVERAGE_PLACES)
+    else:
+        whole = field.kind == "integer"
+        shown = {name: int(value) if whole and value is not None else value for name, value in numbers.items()}
+        shown["avg"] = average
+    return {"count": result.count, **shown, "missing": result.missing}

@@ -1,0 +1,179 @@
+"""All hits of a search as a stream of NDJSON or CSV, in constant memory: the next chunk is read when the client has taken the last one.
+
+Each export has a thread of its own for all it asks of the read store, whose connections belong to threads. Its last line says that it is
+whole; where something fails midway, that line is missing and the connection is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from twofold.errors import Problem
+from twofold.fields import Field
+from twofold.index.port import ReadStore
+from twofold.index.search import Hit
+from twofold.query import parameters
+from twofold.query.answer import sparse
+from twofold.query.language import Exported
+from twofold.resource import Declaration
+from twofold.runtime.web import SECURITY
+
+log: Any = structlog.get_logger()
+MAX_EXPORTS = 2  # at a time in one process
+STALLED_SECONDS = 60.0  # a client that takes nothing for so long is cut off, since its export holds a snapshot
+RETRY_SECONDS = 10
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+Lines = Generator[bytes, None, None]
+
+
+class Exports:
+    """The exports of one process."""
+
+    def __init__(self, index: ReadStore) -> None:
+        self._index = index
+        self._threads = [ThreadPoolExecutor(1, thread_name_prefix=f"export-{number}") for number in range(MAX_EXPORTS)]
+        self._free = list(self._threads)
+
+    async def begin(self, resource: Declaration, asked: Exported) -> Stream:
+        """The answer, once its first lines are there. Raises what the read store raises, and Problem 503 where too many run."""
+        if not self._free:
+            detail = f"{MAX_EXPORTS} exports run already. Try again when one is done."
+            raise Problem(503, "overloaded", detail, headers={"Retry-After": f"{RETRY_SECONDS}"})
+        thread = self._free.pop()
+        steps = Steps(_lines(self._index, resource, asked), thread, lambda: self._free.append(thread))
+        try:
+            first = await steps.next()
+        except BaseException:
+            steps.close()
+            raise
+        return Stream(first, steps, f"{resource.name}.{asked.format}", TYPES[asked.format])
+
+    def stop(self) -> None:
+        """Waits for what the threads do just now; what is asked of an export afterwards fails."""
+        for thread in self._threads:
+            thread.shutdown()
+
+
+class Steps:
+    """Lines, taken step by step, each step in the same thread."""
+
+    def __init__(self, lines: Lines, thread: ThreadPoolExecutor, done: Callable[[], None]) -> None:
+        self._lines, self._thread, self._done = lines, thread, done
+
+    async def next(self) -> bytes | None:
+        """The next lines; None at the end."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, next, self._lines, None)
+
+    def close(self) -> None:
+        """Ends the lines behind the step that runs, if one does; then the thread is free."""
+        self._thread.submit(self._lines.close).add_done_callback(lambda _: self._done())
+
+
+class Stream(Response):
+    """Lines as the body of an answer; it ends early where the client goes away."""
+
+    def __init__(self, first: bytes | None, steps: Steps, file: str, media_type: str) -> None:
+        headers = {**SECURITY, "Content-Type": media_type, "Content-Disposition": f'attachment; filename="{file}"'}
+        super().__init__(headers=headers)
+        del self.headers["content-length"]  # it is not known
+        self._first, self._steps = first, steps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            lines = None if scope["method"] == "HEAD" else self._first
+            while lines is not None and not gone.done():
+                await asyncio.wait_for(send({"type": "http.response.body", "body": lines, "more_body": True}), STALLED_SECONDS)
+                lines = await self._steps.next()
+            await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            log.warning("an export was cut off: its client took nothing", seconds=STALLED_SECONDS)
+        finally:
+            gone.cancel()
+            self._steps.close()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _lines(index: ReadStore, resource: Declaration, asked: Exported) -> Lines:
+    """The head with the first chunk, the other chunks, the line that says that this is all."""
+    shape = _FORMATS[asked.format](resource, asked.fields)
+    count = 0
+    with index.export(resource, asked.search) as chunks:
+        first = next(chunks, [])
+        yield shape.head() + shape.rows(first)
+        count += len(first)
+        for hits in chunks:
+            yield shape.rows(hits)
+            count += len(hits)
+    yield shape.end(count)
+
+
+class _Ndjson:
+    def __init__(self, resource: Declaration, fields: frozenset[str]) -> None:
+        self._resource, self._fields = resource, fields
+
+    def head(self) -> bytes:
+        return b""
+
+    def rows(self, hits: Sequence[Hit]) -> bytes:
+        shown = (sparse(self._resource, hit.document, self._fields) for hit in hits)
+        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown)
+
+    def end(self, count: int) -> bytes:
+        return orjson.dumps({"complete": True, "count": count}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class _Csv:
+    """A head with the members' names, then a line for each hit (RFC 4180)."""
+
+    def __init__(self, resource: Declaration, fields: frozenset[str]) -> None:
+        self._resource, self._fields = resource, fields
+        self._members = [name for name in parameters.members(resource) if not fields or name in fields]
+        self._texts = {field.name for field in resource.indexed if _may_be_formula(field)}
+
+    def head(self) -> bytes:
+        return _csv([self._members])
+
+    def rows(self, hits: Sequence[Hit]) -> bytes:
+        shown = (sparse(self._resource, hit.document, self._fields) for hit in hits)
+        return _csv([[self._cell(name, each[name]) for name in self._members] for each in shown])
+
+    def end(self, count: int) -> bytes:
+        return f"# complete: {count} rows\r\n".encode()
+
+    def _cell(self, name: str, value: Any) -> str:
+        """Text that a spreadsheet would take for a formula has an apostrophe before it; lists are JSON."""
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return f"'{value}" if name in self._texts and value.startswith(FORMULA) else value
+        return orjson.dumps(value).decode()
+
+
+def _may_be_formula(field: Field) -> bool:
+    return field.kind == "string" and not field.many
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+_FORMATS: dict[str, type[_Ndjson | _Csv]] = {"ndjson": _Ndjson, "csv": _Csv}
