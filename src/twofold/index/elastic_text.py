@@ -19,8 +19,10 @@ def text_query(paths: list[str], search: Search, *, scored: bool) -> Json:
     """True of documents to which one term of each group applies. Where it is `scored`, matches without typos come first."""
     if not search.text:
         return {"match_all": {}}
-    if not paths:
-        return {"match_none": {}}
+    if not paths:  # no word is anywhere, so only those apply that are excluded
+        found = [group for group in search.text if any(_has_word(term) for term in group)]
+        applies = found and all(any(term.excluded and _has_word(term) for term in group) for group in found)
+        return {"match_all": {}} if applies else {"match_none": {}}
     if not scored or not _typos(search.text):
         return {"bool": {"must": _groups(paths, search.text)}}
     plain = tuple(tuple(term if term.excluded else replace(term, typos=0) for term in group) for group in search.text)
