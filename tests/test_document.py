@@ -12,8 +12,8 @@ import pytest
 
 from tests.stack import Stack
 from twofold import App, Column, Document, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique
+from twofold.documents import operation
 from twofold.errors import DeclarationError
-from twofold.projector.documents import operation
 from twofold.record import Record, Unreadable
 
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"

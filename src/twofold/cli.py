@@ -10,21 +10,30 @@ import orjson
 import typer
 
 from twofold import __version__
+from twofold.cli_index import index
+from twofold.cli_letters import letters
+from twofold.cli_options import (
+    AppPath,
+    AsJson,
+    CommandPort,
+    Data,
+    Host,
+    LogUrl,
+    QueryPort,
+    ReadUrl,
+    Refresh,
+    Workers,
+    WriteUrl,
+    settings_of,
+    system_of,
+)
 from twofold.errors import EngineError, TwofoldError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-AppPath = Annotated[str | None, typer.Option("--app", envvar="TWOFOLD_APP", help="module:attribute [default: the built-in users]")]
-Data = Annotated[Path | None, typer.Option(envvar="TWOFOLD_DATA", help="Folder of the embedded default. [default: data]")]
-WriteUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_WRITE_URL", help="sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/DATABASE")]
-LogUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_LOG_URL", help="sqlite:///FILE or kafka://HOST:PORT,HOST:PORT")]
-ReadUrl = Annotated[str | None, typer.Option(envvar="TWOFOLD_READ_URL", help="sqlite:///FILE, elasticsearch://HOST:PORT or opensearch://HOST:PORT")]
-Host = Annotated[str | None, typer.Option(envvar="TWOFOLD_HOST", help="Address to bind to. [default: 127.0.0.1]")]
-CommandPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_COMMAND_PORT", help="Port of the command service. [default: 3000]")]
-QueryPort = Annotated[int | None, typer.Option(envvar="TWOFOLD_QUERY_PORT", help="Port of the query service. [default: 3001]")]
-Workers = Annotated[int | None, typer.Option(envvar="TWOFOLD_WORKERS", help="Processes that share the port, 1 to 64. [default: 1]")]
-Refresh = Annotated[str | None, typer.Option(envvar="TWOFOLD_REFRESH", help="When a write is found: soon or interval. [default: soon]")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of lines for people.")]
+
+cli.add_typer(letters, name="dead-letters")
+cli.add_typer(index)
 
 
 def main() -> None:
@@ -109,7 +118,7 @@ def query(
 @cli.command()
 def migrate(app: AppPath = None, data: Data = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
     """Create tables, topics and indices, and add to them what the app declares anew. Never drops anything."""
-    system = _system(locals())
+    system = system_of(locals())
     try:
         done = system.migrate()
     finally:
@@ -130,7 +139,7 @@ def status(
     """Each hop: what is pending and how old, how far the projector is behind, documents, dead letters."""
     from twofold.tools import report  # noqa: PLC0415 - keeps --help quick
 
-    found = report.status(_settings(locals()))
+    found = report.status(settings_of(locals()))
     typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if as_json else report.lines(found))
 
 
@@ -146,7 +155,7 @@ def check(
     """Are the engines reachable, durable, and as the app declares? Exit code 1 if anything is not."""
     from twofold.tools.status import findings  # noqa: PLC0415
 
-    system = _system(locals())
+    system = system_of(locals())
     try:
         found = findings(system)
     finally:
@@ -173,7 +182,7 @@ def import_(
     """Create resources from a file, through the command path. Run it again to go on after an interruption."""
     from twofold.tools import importing  # noqa: PLC0415
 
-    raise typer.Exit(importing.run(_settings(locals()), resource, file, rejects))
+    raise typer.Exit(importing.run(settings_of(locals()), resource, file, rejects))
 
 
 @cli.command()
@@ -187,7 +196,7 @@ def demo(
     """Fill the built-in app with realistic users. All share one precomputed password hash."""
     from twofold.tools import importing  # noqa: PLC0415
 
-    raise typer.Exit(importing.demo(_settings(locals()), users))
+    raise typer.Exit(importing.demo(settings_of(locals()), users))
 
 
 @cli.command()
@@ -209,25 +218,10 @@ def bench(
     """
     from twofold.bench import main as measuring  # noqa: PLC0415
 
-    raise typer.Exit(measuring.run(_settings(locals()), resource, bodies, output, quick=quick))
-
-
-def _settings(options: dict[str, Any]) -> Any:
-    from twofold import settings, telemetry  # noqa: PLC0415
-
-    telemetry.configure()
-    known = settings.Settings.model_fields
-    return settings.load(**{name: value for name, value in options.items() if name in known})
-
-
-def _system(options: dict[str, Any]) -> Any:
-    from twofold.bootstrap import System, load_app  # noqa: PLC0415
-
-    loaded = _settings(options)
-    return System(load_app(loaded.app), loaded)
+    raise typer.Exit(measuring.run(settings_of(locals()), resource, bodies, output, quick=quick))
 
 
 def _serve(names: set[str], **options: Any) -> None:
     from twofold.tools import serving  # noqa: PLC0415
 
-    raise typer.Exit(serving.serve(_settings(options), names))
+    raise typer.Exit(serving.serve(settings_of(options), names))

@@ -20,6 +20,7 @@ import orjson
 import pytest
 from freshness_contract import FreshnessContract
 from generations_contract import GenerationsContract, Store, wait, writing
+from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
@@ -33,7 +34,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
+class TestSqlite(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -85,6 +86,13 @@ class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
         assert ids(find(after, resource, "anna")) == []
         after.close()
 
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        table = f'"doc_{resource.index}"'
+        with self._stranger(store) as connection:
+            parameters = (orjson.dumps(document), key)
+            if connection.execute(f"UPDATE {table} SET document = ?, version = version + 1 WHERE id = ?", parameters).rowcount == 0:
+                connection.execute(f"INSERT INTO {table} (document, id, version, deleted) VALUES (?, ?, 1, 0)", parameters)
+
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
         assert isinstance(store, SqliteIndex)
@@ -102,7 +110,7 @@ class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
         connection.close()
 
 
-class ElasticContract(GenerationsContract, FreshnessContract, IndexContract):
+class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -131,6 +139,9 @@ class ElasticContract(GenerationsContract, FreshnessContract, IndexContract):
     def drop(self, store: ReadStore, resource: Declaration) -> None:
         for name in self.cluster_client.send("GET", f"/{resource.index}-*?filter_path=*.settings.index.uuid")[1]:
             self.cluster_client.send("DELETE", f"/{name}")
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        self.cluster_client.send("PUT", f"/{resource.index}-000001/_doc/{key}", document)
 
     def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))

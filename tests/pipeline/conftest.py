@@ -65,8 +65,8 @@ def remove(name: str, read: str) -> None:
     for deleted in admin.delete_topics([f"{name}-topic", f"{name}-topic.dlq"]).values():
         deleted.exception(10)
     url = engines.ELASTICSEARCH if read == "elasticsearch" else engines.OPENSEARCH
-    names = httpx.get(f"{url}/{name}-*?filter_path=*.settings.index.uuid").json()
-    httpx.delete(f"{url}/{','.join(names)}").raise_for_status()
+    for index in httpx.get(f"{url}/{name}-*/_settings?flat_settings&expand_wildcards=all").json():
+        httpx.delete(f"{url}/{index}")
 
 
 @pytest.fixture

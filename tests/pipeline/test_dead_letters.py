@@ -7,8 +7,11 @@ import pytest
 import uuid_utils
 from tests.pipeline.steps import Pipeline
 
+from twofold.errors import Rejected
 from twofold.log.port import Message
 from twofold.record import Record
+from twofold.tools import letters as tools
+from twofold.tools.letters import Letters
 
 ID = "01890000-0000-7000-8000-000000000001"
 TIME = "2026-01-02T03:04:05.678Z"
@@ -25,6 +28,10 @@ def body(**members: object) -> bytes:
 
 def without(name: str) -> bytes:
     return orjson.dumps({key: value for key, value in orjson.loads(body()).items() if key != name})
+
+
+def noted(pipeline: Pipeline, version: int) -> Message:
+    return record(body(version=version, note=f"note {version}"), version=version, resource=pipeline.resource.name)
 
 
 def strangers(resource: str) -> dict[str, Message]:
@@ -94,3 +101,89 @@ def test_nothing_is_committed_while_dead_letters_cannot_be_written(pipeline: Pip
     assert any(position.lag for position in pipeline.system.log.positions(pipeline.resource.topic, pipeline.resource.group))
     pipeline.project()
     assert len(pipeline.dead_letters()) == 1
+
+
+def test_a_letter_is_listed_until_it_is_settled(pipeline: Pipeline) -> None:
+    pipeline.system.log.publish(pipeline.resource.topic, list(strangers(pipeline.resource.name).values()))
+    pipeline.project()
+    letters = Letters(pipeline.system, pipeline.resource)
+    listed = [letter.row for letter in letters.open()]
+    assert [row["number"] for row in listed] == list(range(10))
+    assert {row["topic"] for row in listed} == {pipeline.resource.topic}
+
+    [third] = letters.chosen([3])
+    assert letters.discard(iter([third])) == 1
+
+    assert [letter.number for letter in letters.open()] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    for number in (3, 10, 99):  # settled, a note, and one that was never there
+        with pytest.raises(Rejected, match=f"no open dead letter {number} "):
+            letters.chosen([number])
+    assert letters.discard(letters.open()) == 9
+    assert list(letters.open()) == []
+
+
+def test_a_retried_letter_is_applied_if_it_can_be_by_now(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a new version of the code: what was refused then is taken now. What is refused still stays open."""
+    first, second = (noted(pipeline, version) for version in (1, 2))
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        pipeline.system.log.publish(pipeline.resource.topic, [first, second, Message(b"x", b"{}")])
+        pipeline.project()
+    letters = Letters(pipeline.system, pipeline.resource)
+    assert pipeline.found() == {}
+
+    told = [(letter.number, bool(reason)) for letter, reason in letters.retry(letters.open())]
+
+    assert told == [(0, False), (1, False), (2, True)]
+    assert pipeline.found() == {ID: (2, "note 2")}
+    assert [letter.number for letter in letters.open()] == [2]
+
+
+def test_a_retry_is_harmless_when_the_index_has_moved_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted = "01890000-0000-7000-8000-000000000002"
+    old = [noted(pipeline, 1), record(body(id=deleted), key=deleted, resource=pipeline.resource.name)]
+    new = noted(pipeline, 2)
+    gone = record(None, type_="deleted", key=deleted, version=2, resource=pipeline.resource.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        pipeline.system.log.publish(pipeline.resource.topic, old)
+        pipeline.project()
+    pipeline.system.log.publish(pipeline.resource.topic, [new, gone])
+    pipeline.project()
+    letters = Letters(pipeline.system, pipeline.resource)
+
+    assert [reason for _, reason in letters.retry(letters.open())] == ["", ""]
+
+    assert pipeline.found() == {ID: (2, "note 2")}
+    assert list(letters.open()) == []
+
+
+def test_a_letter_without_its_message_is_retried_from_the_topic(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that was too large for the topic of the dead letters stays where it stood."""
+    good = noted(pipeline, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        patch.setattr("twofold.letters.LARGE", 0)
+        publish, tries = pipeline.system.log.publish, iter([["too large"]])
+        patch.setattr(pipeline.system.log, "publish", lambda topic, messages: next(tries, None) or publish(topic, messages))
+        publish(pipeline.resource.topic, [good])
+        pipeline.project()
+    letters = Letters(pipeline.system, pipeline.resource)
+    [letter] = letters.open()
+    assert letter.message.value is None
+
+    assert [reason for _, reason in letters.retry(letters.open())] == [""]
+    assert pipeline.found() == {ID: (1, "note 1")}
+
+
+def test_many_letters_are_settled_in_order_across_groups(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "BATCH", 2)
+    messages = [noted(pipeline, version) for version in range(1, 8)]
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        pipeline.system.log.publish(pipeline.resource.topic, messages)
+        pipeline.project()
+    letters = Letters(pipeline.system, pipeline.resource)
+
+    assert [letter.number for letter, reason in letters.retry(letters.open()) if not reason] == list(range(7))
+    assert pipeline.found() == {ID: (7, "note 7")}

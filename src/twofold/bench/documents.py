@@ -15,10 +15,10 @@ from twofold.bench.commands import Work
 from twofold.bench.queries import Known
 from twofold.bootstrap import System
 from twofold.command.body import creation
+from twofold.documents import operation
 from twofold.errors import EngineError
 from twofold.fields import timestamp
 from twofold.index.port import Operation, Verdict
-from twofold.projector.documents import operation
 from twofold.record import Record
 from twofold.resource import Declaration
 

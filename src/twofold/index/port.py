@@ -67,7 +67,8 @@ class Generation:
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a generation holds under an id, tombstones too. `gate` is the version that the engine compares the next one with; a hand
-    edit can raise it above the document's own. `place` is where exactly it stands: it changes with every write.
+    edit can raise it above the document's own. `place` is where exactly it stands: it changes with every write, and only the adapter
+    reads it. A document that somebody made by hand may have another `id` inside, or none.
     """
 
     id: str
@@ -162,9 +163,10 @@ class Generations(Protocol):
 class Holdings(Protocol):
     """What a generation holds, for verify and repair."""
 
-    def scan(self, resource: Declaration, after: str, limit: int) -> list[Held]:
-        """Up to `limit` of what the live generation holds, tombstones too, in the order of ids (by bytes), behind the id `after`;
-        as of the last refresh.
+    def scan(self, resource: Declaration, after: Held | None, limit: int) -> list[Held]:
+        """`limit` of what the live generation holds, tombstones too, behind `after`, which an earlier page ended with; fewer at the end
+        only. As of the last refresh. In the order of ids (by bytes), but for those whose document has another `id` inside: they come where
+        that belongs, or at the end. What is written meanwhile may come twice.
         """
 
     def held(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Held]:
@@ -173,7 +175,7 @@ class Holdings(Protocol):
     def restore(self, resource: Declaration, operations: Sequence[Operation], seen: Mapping[str, Held]) -> list[Outcome]:
         """Puts these documents in place of what was `seen`, with the operation's version as gate even where that is lower.
 
-        STALE where something else stands there by now.
+        STALE where a gate above the operation's version stands there that was not seen: a write came between, and wins.
         """
 
     def remove(self, resource: Declaration, seen: Sequence[Held]) -> list[Outcome]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from twofold.documents import read_message
 from twofold.index.port import Operation, Outcome
 from twofold.log.port import Message
-from twofold.projector.documents import operation
-from twofold.record import Record, Undeclared, Unreadable
+from twofold.record import Undeclared, Unreadable
 from twofold.resource import Declaration
 
 Tried = tuple[list[Outcome], str | None]  # outcomes of the first operations, and why it is not all of them
@@ -36,7 +36,7 @@ def read(resource: Declaration, messages: Sequence[Message]) -> Batch:
     batch = Batch(messages)
     for message in messages:
         try:
-            each = operation(resource, _record(resource, message))
+            each = read_message(resource, message)
         except Unreadable as reason:
             batch.undeclared |= isinstance(reason, Undeclared)
             batch.letters.append((message, str(reason)))
@@ -45,10 +45,3 @@ def read(resource: Declaration, messages: Sequence[Message]) -> Batch:
         if held is None or held[0].version < each.version:
             batch.newest[each.id] = each, message
     return batch
-
-
-def _record(resource: Declaration, message: Message) -> Record:
-    record = Record.from_message(message)
-    if record.type.rpartition(".")[0] != resource.name:
-        raise Unreadable(f"ce_type {record.type[:64]!r} is not of {resource.name}")
-    return record

@@ -18,9 +18,9 @@ import structlog
 
 from twofold.errors import Unavailable
 from twofold.index.port import Operation, Outcome, ReadStore, Verdict
+from twofold.letters import bury, versions
 from twofold.log.port import EventLog, Message, Subscription
 from twofold.projector.batch import Batch, Tried, read
-from twofold.projector.letters import bury, versions
 from twofold.projector.refresher import Refresher
 from twofold.resource import Declaration
 from twofold.runtime.batcher import Batcher

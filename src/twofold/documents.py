@@ -1,4 +1,4 @@
-"""From a record to a document. Pure.
+"""From a record, or a row, to a document. Pure.
 
 A record is read through the current declaration: a field that it lacks has its declared default. A value that the declaration does
 not know, or of another kind, makes the record unreadable: it goes to the dead letters, not half into the index.
@@ -6,24 +6,42 @@ not know, or of another kind, makes the record unreadable: it goes to the dead l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from twofold.fields import INT64, Field
 from twofold.index.port import Operation
+from twofold.log.port import Message
 from twofold.record import Record, Undeclared, Unreadable
 from twofold.resource import Declaration
+from twofold.store.port import Row, Tombstone
 
 SYSTEM = ("id", "version", "created_at", "updated_at")
+
+
+def read_message(resource: Declaration, message: Message) -> Operation:
+    """What a message of the resource's topic does to the index. Raises Unreadable."""
+    record = Record.from_message(message)
+    if record.type.rpartition(".")[0] != resource.name:
+        raise Unreadable(f"ce_type {record.type[:64]!r} is not of {resource.name}")
+    return operation(resource, record)
 
 
 def operation(resource: Declaration, record: Record) -> Operation:
     """What a record does to the index. Raises Unreadable."""
     if record.value is None:
-        tombstone = orjson.dumps({"id": record.key, "version": record.version, "deleted": True})
-        return Operation(record.key, record.version, tombstone, deleted=True)
+        return _tombstone(record.key, record.version)
     return Operation(record.key, record.version, document(resource, record))
+
+
+def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
+    """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable as that does."""
+    if isinstance(row, Tombstone):
+        return _tombstone(row.id, row.version)
+    system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}
+    return Operation(row.id, row.version, _document(resource, system, row.state))
 
 
 def document(resource: Declaration, record: Record) -> bytes:
@@ -38,15 +56,21 @@ def document(resource: Declaration, record: Record) -> bytes:
     if record.value and resource.shape is None and value.keys() == resource.members:
         return record.value
     state = {field.name: value.get(field.name, _default(field, value)) for field in resource.public}
-    return _made(resource, {name: value[name] for name in SYSTEM}, state)
+    return _document(resource, {name: value[name] for name in SYSTEM}, state)
 
 
-def _made(resource: Declaration, system: dict[str, Any], state: dict[str, Any]) -> bytes:
+def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
+    if resource.shape is None and resource.members:  # state is as documents are
+        return orjson.dumps({**system, **state})
     try:
         shaped = resource.shaped(state)
     except Exception as error:
         raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
     return orjson.dumps({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
+
+
+def _tombstone(id_: str, version: int) -> Operation:
+    return Operation(id_, version, orjson.dumps({"id": id_, "version": version, "deleted": True}), deleted=True)
 
 
 def _value(record: Record) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold import Keyword, Password, Places, Resource, Text
+from twofold.documents import of_row, operation
 from twofold.fields import INT64
-from twofold.projector.documents import operation
 from twofold.record import Record, Unreadable
 from twofold.resource import Declaration
+from twofold.store.port import Row, Tombstone
 from twofold.users import User
 
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -89,6 +90,17 @@ def test_a_delete_is_a_grave_with_id_and_version() -> None:
     made = operation(Rich.declaration, record(None, version=9))
     assert (made.id, made.version, made.deleted) == (KEY, 9, True)
     assert orjson.loads(made.document) == {"id": KEY, "version": 9, "deleted": True}
+
+
+@pytest.mark.parametrize(("resource", "state"), [(Rich.declaration, STATE), (User.declaration, ANA)])
+def test_a_row_is_the_document_that_its_record_is(resource: Declaration, state: dict[str, Any]) -> None:
+    made = of_row(resource, Row(KEY, 3, state, NOW, NOW))
+    assert (made.id, made.version, made.deleted) == (KEY, 3, False)
+    assert orjson.loads(made.document) == document({**SYSTEM, **state}, resource)
+
+
+def test_a_tombstone_is_the_document_that_its_record_is() -> None:
+    assert of_row(Rich.declaration, Tombstone(KEY, 3, NOW)) == operation(Rich.declaration, record(None))
 
 
 def test_a_field_that_is_newer_than_the_record_has_its_default() -> None:

@@ -1,0 +1,145 @@
+"""`twofold dead-letters`: what was put aside, and what becomes of it.
+
+A topic cannot lose single messages, so that a letter is settled is a message too: without key and value, its header `dlq_settled` names
+the offsets of the letters, `dlq_how` whether they were retried or discarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from twofold.bootstrap import System
+from twofold.errors import Rejected, Unavailable
+from twofold.index.port import Outcome, Verdict
+from twofold.log.port import Message
+from twofold.projector.batch import read
+from twofold.resource import Declaration
+
+BATCH = 500
+POLL_SECONDS = 1.0
+PATIENCE = 30  # polls in a row that bring nothing, while the log says that there is more
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter; `number` is its offset in the topic of the dead letters, `message` what the projector met, as far as it was kept."""
+
+    number: int
+    message: Message
+    about: Mapping[str, str]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """For people and for JSON."""
+        headers = {name: _text(value) for name, value in self.message.headers}
+        key, version, type_ = _text(self.message.key), headers.get("ce_sequence"), headers.get("ce_type")
+        return {"number": self.number, "key": key, "version": version, "type": type_, "time": headers.get("ce_time"), **self.about}
+
+
+class Letters:
+    """The dead letters of one resource."""
+
+    def __init__(self, system: System, resource: Declaration) -> None:
+        self._system, self._resource = system, resource
+
+    def open(self) -> Iterator[Letter]:
+        """Those that are not settled, the oldest first."""
+        settled = {number for message in self._all() for number in _settled(message)}
+        for message in self._all():
+            if message.offset not in settled and not _settled(message):
+                yield _letter(message)
+
+    def chosen(self, numbers: Collection[int]) -> list[Letter]:
+        """The open letters of these numbers. Raises Rejected where one is not open."""
+        found = [letter for letter in self.open() if letter.number in numbers]
+        if missing := sorted(set(numbers) - {letter.number for letter in found}):
+            raise Rejected(f"There is no open dead letter {missing[0]} of {self._resource.name}. `twofold dead-letters list` shows them.")
+        return found
+
+    def retry(self, letters: Iterator[Letter]) -> Iterator[tuple[Letter, str]]:
+        """Applies them to the index, in order per key and gated by version; what became of each. Those that it takes are settled."""
+        for group in _groups(letters):
+            told = list(zip(group, self._applied([self._whole(letter) for letter in group]), strict=True))
+            self._settle([letter for letter, reason in told if not reason], "retried")
+            yield from told
+
+    def discard(self, letters: Iterator[Letter]) -> int:
+        """Settles them without another try. Returns how many."""
+        count = 0
+        for group in _groups(letters):
+            self._settle(group, "discarded")
+            count += len(group)
+        return count
+
+    def _applied(self, messages: Sequence[Message]) -> list[str]:
+        """Per message, why it cannot be applied still, or ""."""
+        batch = read(self._resource, messages)
+        outcomes = dict(zip(batch.newest, self._system.index.apply(self._resource, batch.operations), strict=True)) if batch.newest else {}
+        if unavailable := [each for each in outcomes.values() if each.verdict is Verdict.UNAVAILABLE]:
+            raise Unavailable(f"The index cannot take {len(unavailable)} documents now: {unavailable[0].reason}")
+        unreadable = {id(message): reason for message, reason in batch.letters}
+        return [unreadable.get(id(message)) or _refusal(outcomes.get(_text(message.key) or "")) for message in messages]
+
+    def _settle(self, letters: Sequence[Letter], how: str) -> None:
+        if not letters:
+            return
+        numbers = ",".join(str(letter.number) for letter in letters).encode()
+        note = Message(None, None, (("dlq_settled", numbers), ("dlq_how", how.encode())))
+        if reasons := [reason for reason in self._system.log.publish(self._resource.dead_letters, [note]) if reason]:
+            raise Unavailable(f"It was not noted that letters are settled: {reasons[0]}")
+
+    def _whole(self, letter: Letter) -> Message:
+        """The message; read where it stood, if it was too large for the topic of the dead letters."""
+        if "size" not in letter.about:
+            return letter.message
+        partition, offset = int(letter.about["partition"]), int(letter.about["offset"])
+        positions = self._system.log.positions(self._resource.topic, self._resource.group)
+        found = self._read(self._resource.topic, {each.partition: each.end for each in positions} | {partition: offset}, offset + 1)
+        return next(message for message in found if message.offset == offset)
+
+    def _all(self) -> Iterator[Message]:
+        [position] = self._system.log.positions(self._resource.dead_letters, self._resource.group)
+        return self._read(self._resource.dead_letters, {0: position.begin}, position.end)
+
+    def _read(self, topic: str, offsets: Mapping[int, int], end: int) -> Iterator[Message]:
+        """The messages of the one partition that has any before `end`."""
+        if all(offset >= end for offset in offsets.values()):
+            return
+        replay, idle = self._system.log.replay(topic, offsets), 0
+        try:
+            while idle < PATIENCE:
+                messages = replay.poll(BATCH, POLL_SECONDS)
+                idle = 0 if messages else idle + 1
+                yield from (message for message in messages if message.offset < end)
+                if messages and messages[-1].offset >= end - 1:
+                    return
+        finally:
+            replay.close()
+        raise Unavailable(f"The log does not give what it says to hold in {topic}")
+
+
+def _groups(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
+    while group := list(islice(letters, BATCH)):
+        yield group
+
+
+def _letter(message: Message) -> Letter:
+    about = {name.removeprefix("dlq_"): _text(value) or "" for name, value in message.headers if name.startswith("dlq_")}
+    own = tuple((name, value) for name, value in message.headers if not name.startswith("dlq_"))
+    return Letter(message.offset, Message(message.key, message.value, own), about)
+
+
+def _settled(message: Message) -> list[int]:
+    text = dict(message.headers).get("dlq_settled")
+    return [int(number) for number in text.split(b",")] if text else []
+
+
+def _refusal(outcome: Outcome | None) -> str:
+    return outcome.reason if outcome is not None and outcome.verdict is Verdict.REJECTED else ""
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
