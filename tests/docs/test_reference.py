@@ -17,7 +17,7 @@ from twofold.bootstrap import System
 from twofold.cli import cli
 from twofold.command import openapi as commands
 from twofold.log.port import Message
-from twofold.projector import letters
+from twofold import letters
 from twofold.query import openapi as queries
 from twofold.record import Record
 from twofold.runtime.problems import PROBLEMS
