@@ -12,12 +12,11 @@ from tests.docs.blocks import DOCUMENTS, ROOT, name, prose, table
 
 import twofold
 from examples import accounts
-from twofold import users
+from twofold import letters, users
 from twofold.bootstrap import System
 from twofold.cli import cli
 from twofold.command import openapi as commands
 from twofold.log.port import Message
-from twofold import letters
 from twofold.query import openapi as queries
 from twofold.record import Record
 from twofold.runtime.problems import PROBLEMS
