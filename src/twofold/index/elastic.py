@@ -7,21 +7,23 @@ alias names at that moment, through an alias of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
-from twofold.errors import Outdated, Rejected, Unavailable
+from twofold.errors import Outdated, Unavailable
 from twofold.fields import Field
 from twofold.index import elastic_bulk, elastic_refusals
+from twofold.index.checks import check
 from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_export import exported
 from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
-from twofold.index.elastic_query import search_body
-from twofold.index.mapping import SYSTEM, first_generation, last_values, new_fields, shape
+from twofold.index.elastic_page import page, whole
+from twofold.index.elastic_query import search_lines
+from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape
 from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
-from twofold.index.search import TOTAL_CAP, Hit, Page, Search
+from twofold.index.search import Hit, Page, Search
 from twofold.resource import Declaration
 
 # For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
@@ -31,6 +33,8 @@ SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bul
 
 class ElasticIndex:
     """Indices of one cluster. Its `hosts` are full URLs of nodes."""
+
+    unsupported: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -86,13 +90,17 @@ class ElasticIndex:
     def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         if not searches:
             return []
-        header = orjson.dumps({"index": generation or resource.index, "allow_partial_search_results": False})
-        parts = [part for search in searches for part in (header, _encoded(search_body(resource, search)))]
-        _, answer = self._client.send_lines("/_msearch", b"\n".join([*parts, b""]))
+        for search in searches:
+            check(resource, search)
+        _, answer = self._client.send_lines("/_msearch", search_lines(resource, searches, generation or resource.index))
         responses = answer.get("responses", [])
         if len(responses) != len(searches):
             raise self._client.nonsense("the number of pages")
-        return [self._page(search, response) for search, response in zip(searches, responses, strict=True)]
+        return [page(self._client, resource, search, response) for search, response in zip(searches, responses, strict=True)]
+
+    def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
+        check(resource, search)
+        return exported(self._client, resource, search)
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         name = generation or resource.index
@@ -122,7 +130,7 @@ class ElasticIndex:
             "aggs": {"tombstones": {"filter": {"term": {"deleted": True}}}},
         }
         _, answer = self._client.send("POST", f"{path(generation, '_search')}?allow_partial_search_results=false", counting)
-        tombstones = self._whole(answer)["aggregations"]["tombstones"]["doc_count"]
+        tombstones = whole(self._client, answer)["aggregations"]["tombstones"]["doc_count"]
         return IndexStatus(generation, answer["hits"]["total"]["value"] - tombstones, tombstones)
 
     def check(self) -> str:
@@ -199,25 +207,3 @@ class ElasticIndex:
         middle = len(operations) // 2
         halves = operations[:middle], operations[middle:]
         return [outcome for half in halves for outcome in self._bulk(resource, generation, half)]
-
-    def _page(self, search: Search, response: Answer) -> Page:
-        found = self._whole(response)["hits"]
-        hits = [Hit(hit["_source"], hit["_score"]) for hit in found["hits"]]
-        total = found["total"]["value"]
-        exact = found["total"]["relation"] == "eq" and total <= TOTAL_CAP
-        return Page(hits, last_values(search, hits), min(total, TOTAL_CAP), exact)
-
-    def _whole(self, response: Answer) -> Answer:
-        """The response, if it is the whole answer of every shard."""
-        if "error" in response:
-            raise self._client.error(response.get("status", 500), response)
-        if response.get("timed_out") or response.get("_shards", {}).get("failed") or "hits" not in response:
-            raise Unavailable(f"{self._client.name} gave a part of the answer only")
-        return response
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:  # half a surrogate pair
-        raise Rejected("The search holds text that is not Unicode") from error

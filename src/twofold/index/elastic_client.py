@@ -28,6 +28,7 @@ class Client:
     """One HTTP client for all nodes. It neither retries nor looks for other nodes: that is the runtime's and the operator's."""
 
     def __init__(self, hosts: Sequence[str], engine: Engine, user: str | None, password: str | None) -> None:
+        self.engine = engine
         self.name = NAMES[engine]
         self._closed = False
         self._transport = Transport(

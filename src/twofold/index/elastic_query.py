@@ -1,13 +1,19 @@
-"""From a Search to Elasticsearch's query language. What a user wrote is only ever the value of a leaf."""
+"""From a Search to the body of a request to Elasticsearch or OpenSearch. What a user wrote is only ever the value of a leaf."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from twofold.fields import INT64, Kind
+from twofold.index.elastic_facets import aggregations, held_back
+from twofold.index.elastic_filter import condition_query
 from twofold.index.elastic_mapping import text_paths
+from twofold.index.elastic_text import text_query
 from twofold.index.mapping import SCORE, after, full_sort, refinements, sort_kind
-from twofold.index.search import TOTAL_CAP, Search, Sort, Term
+from twofold.index.search import TOTAL_CAP, And, Search, Sort
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
@@ -25,47 +31,73 @@ _LAST: dict[Kind, tuple[Any, Any]] = {
 _SAID = ("boolean", "date", "datetime")
 
 
+def search_lines(resource: Declaration, searches: Sequence[Search], index: str) -> bytes:
+    """The searches, which were checked, as one request for many."""
+    lines = []
+    for search in searches:
+        # The engines fail a search that had too little time, unless parts of an answer are allowed.
+        lines.append(orjson.dumps({"index": index, "allow_partial_search_results": search.seconds is not None}))
+        lines.append(orjson.dumps(search_body(resource, search)))
+    return b"\n".join([*lines, b""])
+
+
 def search_body(resource: Declaration, search: Search) -> Json:
+    """A page."""
+    body = {**hits_body(resource, search), "track_total_hits": True if search.exact else TOTAL_CAP}
+    if search.after is None:
+        body["from"] = search.offset
+    else:  # the engines do not take both: what is to be skipped is left out of the answer
+        body["size"] = search.offset + search.limit
+    if search.facets:
+        body["aggs"] = aggregations(resource, search)
+    if search.highlight and search.text:
+        body["highlight"] = _highlight(resource, search)
+    if search.seconds is not None:
+        body["timeout"] = f"{max(1, round(search.seconds * 1000))}ms"
+    return body
+
+
+def hits_body(resource: Declaration, search: Search) -> Json:
+    """The hits alone, from `after` on."""
     body = {
         "query": _query(resource, search),
         "sort": [_sort(resource, sort) for sort in full_sort(search)],
         "size": search.limit,
-        "track_total_hits": TOTAL_CAP,
     }
+    if back := held_back(resource, search):
+        body["post_filter"] = condition_query(And(tuple(back)))
     if search.after is not None:
         body["search_after"] = [_after(sort, kind, value) for sort, kind, value in after(resource, search)]
     return body
 
 
 def _query(resource: Declaration, search: Search) -> Json:
-    chosen = [{"terms": {each.field: list(each.values)}} for each in refinements(resource, search)]
-    live = {"term": {"deleted": True}}  # also where the alias has lost its filter
-    return {"bool": {"must": _text(resource, search), "filter": chosen, "must_not": live}}
+    back = held_back(resource, search)
+    chosen = [each for each in refinements(resource, search) if each not in back]
+    conditions = chosen if search.filter is None else [search.filter, *chosen]
+    scored = any(sort.field == SCORE for sort in search.sort)
+    return {
+        "bool": {
+            "must": text_query(text_paths(resource), search, scored=scored),
+            "filter": [condition_query(each) for each in conditions],
+            "must_not": {"term": {"deleted": True}},  # also where the alias has lost its filter
+        }
+    }
 
 
-def _text(resource: Declaration, search: Search) -> list[Json]:
+def _highlight(resource: Declaration, search: Search) -> Json:
     paths = text_paths(resource)
-    if not search.text:
-        return [{"match_all": {}}]
-    if not paths:
-        return [{"match_none": {}}]
-    # A word without letters and digits ("&") is no word to the analyser: beside others it drops out, alone it finds nothing.
-    empty = "all" if any(c.isalpha() or c.isdecimal() for group in search.text for term in group for c in term.text) else "none"
-    return [_group(paths, group, empty) for group in search.text]
-
-
-def _group(paths: list[str], group: tuple[Term, ...], empty: str) -> Json:
-    if len(group) == 1:
-        return _term(paths, group[0], empty)
-    return {"bool": {"should": [_term(paths, term, "none") for term in group]}}
-
-
-def _term(paths: list[str], term: Term, empty: str) -> Json:
-    common = {"query": term.text, "fields": paths, "zero_terms_query": "none" if term.excluded else empty}
-    # Not phrase_prefix: that looks at the first 50 terms with the prefix only.
-    kind = {"type": "bool_prefix", "operator": "and"} if term.prefix else {"type": "phrase"}
-    leaf = {"multi_match": {**common, **kind}}
-    return {"bool": {"must_not": leaf}} if term.excluded else leaf
+    return {
+        "type": "unified",
+        "number_of_fragments": 0,  # whole texts
+        "pre_tags": [search.marks[0]],
+        "post_tags": [search.marks[1]],
+        # Words are marked wherever they stand; a query that asks for one field would have Elasticsearch, but not OpenSearch,
+        # put one mark around a whole phrase.
+        "require_field_match": False,
+        "highlight_query": text_query(paths, search, scored=False),
+        "fields": {path: {} for path in paths if path.removesuffix(".text") in search.highlight},
+    }
 
 
 def _sort(resource: Declaration, sort: Sort) -> Json:
