@@ -29,6 +29,7 @@ PROBLEMS = {
     "read-store-unavailable": "The read store cannot answer now; try again.",
     "projection-lagging": "The index does not show yet what `missing` names; try again, or say Prefer: handling=lenient.",
     "projection-refused": "What `missing` names was put aside as a dead letter, so waiting does not help.",
+    "declaration-outdated": "The index was rebuilt for another declaration than this instance has, which waits to be replaced; try again.",
     "outcome-unknown": "The connection was lost during the commit. Retry with the same Idempotency-Key to learn the outcome.",
     "refused-by-store": "The write store refuses values that passed validation. The log of the service has the reason.",
     "command-broken": "A command of the app failed. The log of the service has the reason.",

@@ -1,0 +1,59 @@
+"""Thousands of searches, on each engine and against the model: the same ids, counts and facets, whatever is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pytest
+from tests.parity import walks
+from tests.parity.compare import differences
+from tests.parity.conftest import Engine
+from tests.parity.model import Model
+from tests.parity.reduce import smallest
+from tests.parity.strategies import Searches
+
+from twofold.index.search import Page, Search
+
+BATCH = 50
+SHOWN = 5
+
+
+def test_every_search_answers_as_the_model(engine: Engine, model: Model, searches: Searches, figures: Counter[str]) -> None:
+    figures["documents"] = len(model.documents)
+    figures["queries"] = len(searches.drawn)
+    figures[f"answers of {engine.name}"] += len(searches.drawn)
+
+    wrong = [search for search, page in answered(engine, searches.drawn) if differences(model, search, page)]
+
+    assert not wrong, report(engine, model, wrong, len(searches.drawn))
+
+
+@pytest.mark.parametrize("onward", [walks.by_cursor, walks.by_offset])
+def test_pages_neither_repeat_nor_skip(
+    engine: Engine, model: Model, searches: Searches, figures: Counter[str], onward: walks.Onward
+) -> None:
+    pages = walks.walked(partial(engine.store.search, engine.resource), searches.walks, onward)
+    figures["pages walked"] += sum(len(each) for each in pages)
+
+    wrong = [(search, told) for search, each in zip(searches.walks, pages, strict=True) if (told := list(walks.differences(model, search, each)))]
+
+    assert not wrong, "\n\n".join(f"{search}\n  {told}" for search, told in wrong[:SHOWN])
+
+
+def answered(engine: Engine, asked: Sequence[Search]) -> Iterator[tuple[Search, Page]]:
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
+        yield from zip(batch, engine.store.search(engine.resource, batch), strict=True)
+
+
+def report(engine: Engine, model: Model, wrong: Sequence[Search], asked: int) -> str:
+    """The differences of some searches, each made as small as it can be."""
+
+    def complaints(search: Search) -> list[str]:
+        return differences(model, search, engine.store.search(engine.resource, [search])[0])
+
+    found = [smallest(search, complaints) for search in sorted(wrong, key=lambda search: len(repr(search)))[:SHOWN]]
+    shown = "\n\n".join(f"{search}\n  " + "\n  ".join(complaints(search)) for search in dict.fromkeys(found))
+    return f"{engine.name} differs in {len(wrong)} of {asked} searches:\n\n{shown}"
