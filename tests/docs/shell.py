@@ -36,6 +36,8 @@ _CHANGING = (
     (re.compile(r"status (green|yellow)"), "status <fine>"),
     (re.compile(r"cluster id [\w-]+"), "cluster id <id>"),
     (re.compile(r"[\d.]+ s, \d+ lines/s"), "<seconds> s, <rate> lines/s"),
+    (re.compile(r"of the log, [\d.]+ s\."), "of the log, <seconds> s."),
+    (re.compile(r"[\d.]+ MB|\"size\": \d+"), "<size>"),
     (re.compile(r"(oldest.seconds\"?:?) [\d.]+"), r"\1 <seconds>"),
     (re.compile(r"\b\d+ passed.* in [\d.]+s"), "<count> passed in <seconds>s"),
     (re.compile(r"(\d+) of \1 created in [\d.]+ s: \d+ a second"), "<all> created in <seconds> s: <rate> a second"),

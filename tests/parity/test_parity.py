@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pytest
+
 from tests.parity import walks
 from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.reduce import smallest
 from tests.parity.strategies import Searches
-
 from twofold.index.search import Page, Search
 
 BATCH = 50

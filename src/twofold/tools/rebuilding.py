@@ -79,12 +79,13 @@ def _run(system: System, resource: Declaration, command: str, work: Callable[[Re
     except KeyboardInterrupt:
         print(f"Interrupted. `twofold {command} {resource.name}` goes on from here, `twofold rebuild {resource.name} --abort` gives it up.")
         return INTERRUPTED
-    print(_told(resource, done, time.monotonic() - begun))
+    print(_told(resource, command, done, time.monotonic() - begun))
     return 1 if done.refused else 0
 
 
-def _told(resource: Declaration, done: Done, seconds: float) -> str:
-    told = f"{done.generation} is live: {done.documents} documents, {done.messages} messages of the log, {seconds:.1f} s."
+def _told(resource: Declaration, command: str, done: Done, seconds: float) -> str:
+    copied = f"{done.documents} documents, " if command == "rebuild" else ""
+    told = f"{done.generation} is live: {copied}{done.messages} messages of the log, {seconds:.1f} s."
     if done.before != done.generation:
         name, before = resource.name, done.before
         told += f"\n{before} is kept: `twofold rollback {name}` goes back to it, `twofold drop {name} {before}` drops it."

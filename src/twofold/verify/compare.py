@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 
 from twofold.documents import of_row
 from twofold.index.port import Held
+from twofold.record import Unreadable
 from twofold.resource import Declaration
 from twofold.store.port import Row, Tombstone
 
@@ -58,7 +59,16 @@ def drift(resource: Declaration, truth: Truth | None, held: Held | None, *, deep
         return "stale"
     if is_stray(held) or gone is not deleted or not version == held.gate == truth.version:
         return "different"
-    return "different" if deep and held.document != orjson.loads(of_row(resource, truth).document) else None
+    return "different" if deep and held.document != _document(resource, truth) else None
+
+
+def _document(resource: Declaration, truth: Truth) -> dict[str, Any] | None:
+    """What the index should hold; None where the app can make no document of the row, so that none is right."""
+    try:
+        document: dict[str, Any] = orjson.loads(of_row(resource, truth).document)
+    except Unreadable:
+        return None
+    return document
 
 
 def version_of(truth: Truth | None) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from twofold.documents import of_row
-from twofold.index.port import Held, Holdings, ReadStore
+from twofold.index.port import Held, Holdings, Operation, ReadStore
 from twofold.log.port import EventLog
+from twofold.record import Unreadable
 from twofold.resource import Declaration
 from twofold.store.port import Outbox, WriteStore
 from twofold.verify.compare import Kind, Truth, drift, version_in, version_of
@@ -107,12 +108,20 @@ class Judge:
 
     def _mended(self, findings: Sequence[Finding]) -> list[Suspect]:
         """Puts right what was found, and nothing else. What was written since then is left alone."""
-        operations = [of_row(self._resource, each.truth) for each in findings if each.truth is not None]
-        orphans = [each.held for each in findings if each.truth is None and each.held is not None]
+        troubles: dict[str, str] = {}
+        operations: list[Operation] = []
+        for each in findings:
+            if each.truth is not None:
+                try:
+                    operations.append(of_row(self._resource, each.truth))
+                except Unreadable as error:
+                    troubles[each.id] = str(error)
         seen = {each.id: each.held for each in findings if each.held is not None}
-        outcomes = dict(zip([each.id for each in operations], self._sides.holdings.restore(self._resource, operations, seen), strict=True))
-        outcomes |= zip([each.id for each in orphans], self._sides.holdings.remove(self._resource, orphans), strict=True)
-        return [Suspect(each.id, version_of(each.truth), mended=each.kind, trouble=outcomes[each.id].reason) for each in findings]
+        orphans = [seen[each.id] for each in findings if each.truth is None]
+        outcomes = [*self._sides.holdings.restore(self._resource, operations, seen), *self._sides.holdings.remove(self._resource, orphans)]
+        ids = [*(operation.id for operation in operations), *(orphan.id for orphan in orphans)]
+        troubles |= {id_: outcome.reason for id_, outcome in zip(ids, outcomes, strict=True)}
+        return [Suspect(each.id, version_of(each.truth), mended=each.kind, trouble=troubles[each.id]) for each in findings]
 
 
 def _is_settled(suspect: Suspect, truth: Truth | None, held: Held | None, kind: Kind) -> bool:
