@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from twofold.store.engine import Database
     from twofold.store.outbox import SqlOutbox
     from twofold.store.sql import SqlStore
+    from twofold.verify.judge import Sides
 
 WRITE, LOG, READ = "write store", "event log", "read store"
 
@@ -150,6 +151,12 @@ class System:
 
         holder = "embedded" if self._alone else str(uuid.uuid4())
         return Parts(resource, self.store, SqlLeases(self.app, self._database), self.log, self.index, self.index, holder)
+
+    def sides(self) -> Sides:
+        """What a verification compares, and the way between."""
+        from twofold.verify.judge import Sides
+
+        return Sides(self.store, self.outbox, self.log, self.index, self.index.holdings)
 
     @property
     def _alone(self) -> bool:

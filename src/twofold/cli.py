@@ -27,6 +27,7 @@ from twofold.cli_options import (
     settings_of,
     system_of,
 )
+from twofold.cli_verify import verify
 from twofold.errors import EngineError, TwofoldError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -34,6 +35,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 cli.add_typer(letters, name="dead-letters")
 cli.add_typer(index)
+cli.command()(verify)
 
 
 def main() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -51,6 +54,24 @@ def test_up_serves_and_stops_cleanly(embedded: dict[str, str], tmp_path: Path) -
         assert "is in use" in refused.stderr
         assert up.stop() == 0
     assert "Traceback" not in up.log.read_text()
+
+
+def test_who_waits_for_a_version_does_not_hold_up_the_stop(embedded: dict[str, str], tmp_path: Path) -> None:
+    address = "127.0.0.1", int(embedded["TWOFOLD_QUERY_PORT"])
+    token = "users/01890000-0000-7000-8000-000000000001@1"
+    asked = f"GET /users HTTP/1.1\r\nHost: localhost\r\nConsistency-Token: {token}\r\nPrefer: wait=10\r\n\r\n".encode()
+    with Role(["up"], embedded, tmp_path) as up, ExitStack() as opened:
+        readers = [opened.enter_context(socket.create_connection(address)) for _ in range(20)]
+        for reader in readers:
+            reader.sendall(asked)
+        time.sleep(1)
+        assert select.select(readers, [], [], 0)[0] == []
+        begun = time.monotonic()
+        assert up.stop() == 0
+        assert time.monotonic() - begun < 3  # what a request that runs is given
+        for answer in (reader.recv(65_536).decode() for reader in readers):
+            assert answer.startswith("HTTP/1.1 503")
+            assert '"detail":"The service stops."' in answer
 
 
 def test_killed_in_the_middle_loses_nothing_on_the_embedded_default(embedded: dict[str, str], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ import orjson
 import pytest
 from freshness_contract import FreshnessContract
 from generations_contract import GenerationsContract, Store, wait, writing
+from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
@@ -32,7 +34,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
+class TestSqlite(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -84,6 +86,13 @@ class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
         assert ids(find(after, resource, "anna")) == []
         after.close()
 
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        table = f'"doc_{resource.index}"'
+        with self._stranger(store) as connection:
+            parameters = (orjson.dumps(document), key)
+            if connection.execute(f"UPDATE {table} SET document = ?, version = version + 1 WHERE id = ?", parameters).rowcount == 0:
+                connection.execute(f"INSERT INTO {table} (document, id, version, deleted) VALUES (?, ?, 1, 0)", parameters)
+
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
         assert isinstance(store, SqliteIndex)
@@ -101,7 +110,7 @@ class TestSqlite(GenerationsContract, FreshnessContract, IndexContract):
         connection.close()
 
 
-class ElasticContract(GenerationsContract, FreshnessContract, IndexContract):
+class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -130,6 +139,9 @@ class ElasticContract(GenerationsContract, FreshnessContract, IndexContract):
     def drop(self, store: ReadStore, resource: Declaration) -> None:
         for name in self.cluster_client.send("GET", f"/{resource.index}-*?filter_path=*.settings.index.uuid")[1]:
             self.cluster_client.send("DELETE", f"/{name}")
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        self.cluster_client.send("PUT", f"/{resource.index}-000001/_doc/{key}", document)
 
     def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))
@@ -314,7 +326,7 @@ class FakeNode:
             def do_GET(self) -> None:
                 node.headers.append(self.headers)
                 lines = self.rfile.read(int(self.headers.get("content-length", 0))).splitlines()
-                looks = self.path.startswith("/things/_mapping")
+                looks = self.command == "GET" and "/_mapping" in self.path
                 status, content = (200, GENERATION) if looks else answer(self.path, lines)
                 body = content.encode() if isinstance(content, str) else orjson.dumps(content)
                 self.send_response(status)
@@ -323,7 +335,7 @@ class FakeNode:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_PUT = do_GET  # noqa: N815 - the base class's names
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the base class's names
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -344,9 +356,9 @@ FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
 
 
 @contextmanager
-def answering(answer: Callable[[str, list[bytes]], Answer], **options: Any) -> Iterator[ElasticIndex]:
+def answering(answer: Callable[[str, list[bytes]], Answer], *, engine: Engine = "elasticsearch", **options: Any) -> Iterator[ElasticIndex]:
     node = FakeNode(answer)
-    store = ElasticIndex([node.url], engine="elasticsearch", **options)
+    store = ElasticIndex([node.url], engine=engine, **options)
     yield store
     store.close()
     node.close()
@@ -464,6 +476,62 @@ class TestElasticAnswers:
 
         with answering(answer) as store, pytest.raises(Unavailable):
             store.search(THINGS, [Search(), Search(), Search()])
+
+    def test_a_reader_looks_at_the_alias_once_a_second(self) -> None:
+        node = FakeNode(lambda _, lines: (200, {"docs": [{"_id": "a", "found": False}]}))
+        store = ElasticIndex([node.url], engine="elasticsearch")
+        begun = time.monotonic()
+
+        for _ in range(50):
+            assert store.get(THINGS, ["a"]) == {}
+
+        assert 1 <= len(node.headers) - 50 <= 1 + (time.monotonic() - begun)
+        store.close()
+        node.close()
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"acknowledged": False, "shards_acknowledged": False, "indices": []},
+            {"acknowledged": True, "shards_acknowledged": False, "indices": [{"name": "things-000001", "blocked": True}]},
+            {"acknowledged": True, "shards_acknowledged": True, "indices": [{"name": "things-000001", "blocked": False}]},
+            {},
+        ],
+    )
+    def test_a_block_that_not_every_shard_has_is_none(self, answer: Any) -> None:
+        def told(path: str, _: list[bytes]) -> Answer:
+            return 200, answer if "_block" in path else {"acknowledged": True}
+
+        with answering(told) as store, pytest.raises(Unavailable):
+            store.block(THINGS, "things-000001", blocked=True)
+
+    def test_what_not_every_node_has_is_not_done(self) -> None:
+        calls: list[Callable[[ElasticIndex], None]] = [
+            lambda store: store.note(THINGS, "things-000001", {}),
+            lambda store: store.block(THINGS, "things-000001", blocked=False),
+            lambda store: store.promote(THINGS, "things-000001"),
+        ]
+
+        def told(path: str, _: list[bytes]) -> Answer:
+            return (404, {"error": "missing"}) if "_alias/" in path else (200, {"acknowledged": False})
+
+        for call in calls:
+            with answering(told) as store, pytest.raises(Unavailable, match="asked for again"):
+                call(store)
+
+    @pytest.mark.parametrize(
+        ("status", "nodes", "room"),
+        [
+            (200, {"a": (["data"], 5), "b": (["data_hot"], 3), "c": (["ingest"], 1), "d": (["data_frozen"], 2)}, 3),
+            (200, {"a": (["data"], 5), "b": (["data_content"], None)}, None),
+            (200, {"c": (["master"], 5)}, None),
+            (403, {}, None),
+        ],
+    )
+    def test_room_is_what_the_fullest_node_for_documents_has(self, status: int, nodes: dict[str, Any], room: int | None) -> None:
+        told = {name: {"roles": roles, "fs": {"total": {"available_in_bytes": free}}} for name, (roles, free) in nodes.items()}
+        with answering(lambda *_: (status, {"nodes": told})) as store:
+            assert store.room() == room
 
     def test_credentials_are_sent_and_not_told(self) -> None:
         node = FakeNode(lambda _, lines: (401, {"error": {"type": "security_exception", "reason": "no SECRET"}}))

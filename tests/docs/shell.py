@@ -31,6 +31,7 @@ _CHANGING = (
     (re.compile(r'"(\d+)\.[0-9a-f]{8}"'), r'"\1.<digest>"'),
     (re.compile(r'(next_cursor": ?"|cursor=)[\w-]+'), r"\1<cursor>"),
     (re.compile(r"(SQLite|MySQL|Elasticsearch|OpenSearch) \d[\w.+-]*"), r"\1 <version>"),
+    (re.compile(r'"waited_ms":\d+'), '"waited_ms":<milliseconds>'),
     (re.compile(r"dlq_partition:\d"), "dlq_partition:<number>"),
     (re.compile(r"status (green|yellow)"), "status <fine>"),
     (re.compile(r"cluster id [\w-]+"), "cluster id <id>"),

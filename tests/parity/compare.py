@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 from tests.parity.model import Expected, Model
-
 from twofold.index.search import Bucket, Buckets, Facet, Hit, Page, Search, Sort, Stats, Summary
 
 APART = 1000  # a match without typos is better by so much
@@ -51,7 +50,7 @@ def _best(search: Search, expected: Expected, page: Page) -> Iterator[str]:
     scores = [hit.score for hit in page.hits]
     if None in scores:
         yield "hits without a score"
-    elif not _falling(search.sort, page.hits):
+    elif not falling(search.sort, page.hits):
         yield "the order is not that of scores and fields"
     else:
         yield from _exact_first(search, expected, page.hits)
@@ -68,7 +67,7 @@ def _exact_first(search: Search, expected: Expected, hits: Sequence[Hit]) -> Ite
         yield f"{len(strict)} matches without typos come first, of {len(expected.strict)}"
 
 
-def _falling(sorts: Sequence[Sort], hits: Sequence[Hit]) -> bool:
+def falling(sorts: Sequence[Sort], hits: Sequence[Hit]) -> bool:
     return all(_before(sorts, first, second) for first, second in pairwise(hits))
 
 
@@ -103,7 +102,7 @@ def _facets(search: Search, expected: Expected, page: Page) -> Iterator[str]:
         return
     for facet, wanted, found in zip(search.facets, expected.facets, page.facets, strict=True):
         if not _same(facet, wanted, found):
-            yield f"{facet}: {_told(found)} instead of {_told(wanted)}"
+            yield f"{facet}: {_told(found, wanted)} instead of {_told(wanted, found)}"
 
 
 def _same(facet: Facet, wanted: Any, found: Any) -> bool:
@@ -133,11 +132,14 @@ def _same_summary(wanted: Summary, found: Summary) -> bool:
     return same_ends and math.isclose(found.sum, wanted.sum, rel_tol=1e-9, abs_tol=1e-12 * scale)
 
 
-def _told(facet: Buckets | Summary) -> str:
-    if isinstance(facet, Summary):
+def _told(facet: Buckets | Summary, beside: Buckets | Summary) -> str:
+    """What it has and the other has not."""
+    if isinstance(facet, Summary) or isinstance(beside, Summary):
         return str(facet)
-    buckets = ", ".join(f"{bucket.value!r}: {bucket.count}" for bucket in facet.buckets[:8])
-    return f"{{{buckets}}} of {len(facet.buckets)}, other {facet.other}, missing {facet.missing}, error {facet.error_bound}"
+    held = {(bucket.value, bucket.count) for bucket in beside.buckets}
+    own = [f"{each.value!r}: {each.count}" for each in facet.buckets if (each.value, each.count) not in held]
+    listed = own or [f"{each.value!r}: {each.count}" for each in facet.buckets]
+    return f"{{{', '.join(listed[:8])}}} of {len(facet.buckets)}, other {facet.other}, missing {facet.missing}, error {facet.error_bound}"
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:

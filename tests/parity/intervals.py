@@ -30,9 +30,12 @@ def _first(day: date, interval: Interval) -> date:
 
 
 def _hour(moment: datetime, zone: ZoneInfo) -> datetime:
-    """The last moment at which the clock showed a full hour. Where it is set back, that hour is there twice."""
+    """The last moment at which the clock showed a full hour. Where it is set back, that may be the same hour again."""
     local = moment.astimezone(zone)
-    return moment - timedelta(minutes=local.minute, seconds=local.second, milliseconds=local.microsecond // 1000)
+    moment -= timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    while moment.astimezone(zone).minute:  # it was set in between, by a part of an hour
+        moment -= _MINUTE
+    return moment
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

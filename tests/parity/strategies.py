@@ -7,23 +7,45 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from tests.parity.corpus import ACCENTED, Document
 from tests.parity.model import MOST_WORDS, Model
 from tests.parity.words import words
-
 from twofold.index.mapping import SYSTEM
-from twofold.index.search import And, Begins, Compare, Condition, Dates, Exists, Facet, Not, OneOf, Or, Ranges, Search, Sort, Stats, Term, Terms
+from twofold.index.search import (
+    And,
+    Begins,
+    Compare,
+    Condition,
+    Dates,
+    Exists,
+    Facet,
+    Not,
+    OneOf,
+    Or,
+    Ranges,
+    Search,
+    Sort,
+    Stats,
+    Term,
+    Terms,
+)
 from twofold.resource import Declaration
 
 T = TypeVar("T")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe")
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 OPERATORS = ("<", "<=", ">", ">=")
+QUERIES = 2_000
+WALKS = 80
+LONGEST_WALK = 500  # hits
+PAGES = 8
 NUMBERS, MOMENTS = ("integer", "float", "decimal"), ("date", "datetime")
 BESIDE: dict[str, list[Any]] = {
     "string": ["", "a", "é", "\ufb01", "\U0001f389", "nobody", "open"],
@@ -60,9 +82,21 @@ class Searches:
         self.texts = [field.name for field in fields if field.text]
         self.sortable = [field.name for field in fields if field.sortable] + list(SYSTEM)
         self.pools = {name: list(model.values(name)) for name in self.kinds}
+        self.drawn = generated(self.search(), QUERIES)
+        self.walks = generated(self.walk(), WALKS)
 
     def search(self) -> st.SearchStrategy[Search]:
         return st.randoms(use_true_random=True).map(lambda chance: Drawing(self, chance).search())
+
+    def walk(self) -> st.SearchStrategy[Search]:
+        """First pages of searches that find a few hundred at most."""
+        plain = self.search().map(lambda search: replace(search, facets=(), after=None, offset=0))
+        return plain.filter(lambda search: 2 <= self.model.matches(search).bit_count() <= LONGEST_WALK).map(self._strides)
+
+    def _strides(self, search: Search) -> Search:
+        """With pages so long that there are a few."""
+        found = self.model.matches(search).bit_count()
+        return replace(search, limit=max(1, found // (search.limit % PAGES + 1)))
 
 
 class Drawing:
@@ -83,7 +117,7 @@ class Drawing:
             sort=sort,
             limit=chance.randint(1, 40),
             exact=chance.random() < 0.5,
-            facets=self._some(self.facet, 3) if chance.random() < 0.5 else (),
+            facets=self._some(self.facet, 2) if chance.random() < 0.4 else (),
             disjunctive=chance.random() < 0.5,
             **self.page(sort),
         )
@@ -187,7 +221,9 @@ class Drawing:
             also = tuple(dict.fromkeys(self.value(field) for _ in range(chance.randint(0, 2))))
             return Terms(field, chance.choice((1, 3, 10, 50)), also)
         if kind == "dates":
-            return Dates(self.field(*MOMENTS), chance.choice(INTERVALS), chance.choice(ZONES))
+            field = self.field(*MOMENTS)
+            hours = self._of.kinds[field] == "datetime"
+            return Dates(field, chance.choice(INTERVALS if hours else INTERVALS[:-1]), chance.choice(ZONES))
         if kind == "ranges":
             field = self.field(*NUMBERS, *MOMENTS)
             return Ranges(field, tuple(dict.fromkeys(self._some(lambda: self.range(field), 4))))

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cache
+from functools import partial
 
-import orjson
 import pytest
-from tests.parity.compare import differences, ids
+
+from tests.parity import walks
+from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.reduce import smallest
-from tests.parity.strategies import Searches, generated
-
+from tests.parity.strategies import Searches
 from twofold.index.search import Page, Search
 
-QUERIES = 2_000
-WALKS = 60
 BATCH = 50
 SHOWN = 5
 
 
-@cache
-def drawn(searches: Searches) -> list[Search]:
-    return generated(searches.search(), QUERIES)
-
-
 def test_every_search_answers_as_the_model(engine: Engine, model: Model, searches: Searches, figures: Counter[str]) -> None:
-    asked = drawn(searches)
     figures["documents"] = len(model.documents)
-    figures["queries"] = len(asked)
-    figures[f"answers of {engine.name}"] += len(asked)
+    figures["queries"] = len(searches.drawn)
+    figures[f"answers of {engine.name}"] += len(searches.drawn)
 
-    wrong = [search for search, page in answered(engine, asked) if differences(model, search, page)]
+    wrong = [search for search, page in answered(engine, searches.drawn) if differences(model, search, page)]
 
-    assert not wrong, report(engine, model, wrong, len(asked))
+    assert not wrong, report(engine, model, wrong, len(searches.drawn))
+
+
+@pytest.mark.parametrize("onward", [walks.by_cursor, walks.by_offset])
+def test_pages_neither_repeat_nor_skip(
+    engine: Engine, model: Model, searches: Searches, figures: Counter[str], onward: walks.Onward
+) -> None:
+    pages = walks.walked(partial(engine.store.search, engine.resource), searches.walks, onward)
+    figures["pages walked"] += sum(len(each) for each in pages)
+
+    wrong = [(search, told) for search, each in zip(searches.walks, pages, strict=True) if (told := list(walks.differences(model, search, each)))]
+
+    assert not wrong, "\n\n".join(f"{search}\n  {told}" for search, told in wrong[:SHOWN])
 
 
 def answered(engine: Engine, asked: Sequence[Search]) -> Iterator[tuple[Search, Page]]:

@@ -53,3 +53,20 @@ def errors(**parameters: Any) -> list[dict[str, Any]]:
         asked(**parameters)
     assert (problem.value.status, problem.value.code) == (400, "invalid-parameter")
     return problem.value.members["errors"]
+
+
+SHOWN = [
+    {"title": "Jules et Jim", "plot": "Two friends & <one> woman", "year": 1962, "score": 7.7, "tags": ["new wave", "love"]},
+    {"title": "Playtime", "plot": "Monsieur Hulot is lost in Paris", "genre": "comedy", "year": 1967, "score": 7.9, "tags": ["paris"]},
+    {"title": "Paris, Texas", "plot": "A man walks out of the desert", "genre": "drama", "year": 1984, "score": 8.1, "tags": []},
+    {"title": "Mon oncle", "plot": "Monsieur Hulot visits a modern house", "genre": "comedy", "year": 1958, "score": 7.7, "seen": True},
+    {"title": "-1+1", "plot": "=cmd()", "genre": "drama", "year": -5, "score": -1.5, "price": "-0.05", "tags": ["a,b", 'c"d']},
+]
+DATES = [
+    {"premiere": "1962-01-23", "added": "2026-03-28T23:30:00Z", "price": "12.30", "prices": ["1.00", "2.50"]},
+    {"premiere": "1967-12-16", "added": "2026-03-29T22:30:00Z", "price": "5.00"},
+    {"premiere": "1984-05-19", "added": "2026-10-25T00:30:00Z", "price": "7.25"},
+    {"added": "2026-10-25T23:30:00Z"},
+    {},
+]
+BODIES = [{**shown, **dates, "key": "not to be shown"} for shown, dates in zip(SHOWN, DATES, strict=True)]

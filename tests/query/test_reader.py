@@ -10,7 +10,7 @@ import pytest
 
 from twofold import Resource
 from twofold.errors import Rejected, Unavailable
-from twofold.index.search import Page, Search
+from twofold.index.search import Exists, Page, Search, Term, Terms
 from twofold.query.reader import Reader
 from twofold.resource import Declaration
 from twofold.users import User
@@ -84,3 +84,26 @@ def test_a_lone_search_that_is_rejected_is_not_asked_twice(reader: Reader, index
 def test_a_generation_that_is_gone_does_not_fail_searches_of_another(reader: Reader) -> None:
     answers = reader._search([((User.declaration, generation), Search(limit=7)) for generation in ("", "gone", "")])
     assert [answer.total if isinstance(answer, Page) else type(answer) for answer in answers] == [7, Unavailable, 7]
+
+
+@pytest.mark.parametrize(
+    ("search", "heavy"),
+    [
+        (Search(), False),
+        (Search(text=((Term("ana"),), (Term("gar", prefix=True),)), offset=1000), False),
+        (Search(filter=Exists("name")), False),
+        (Search(text=((Term("ana"), Term("anna", typos=1)),)), True),
+        (Search(facets=(Terms("name"),)), True),
+        (Search(highlight=("name",)), True),
+        (Search(exact=True), True),
+        (Search(offset=1001), True),
+    ],
+)
+def test_a_heavy_search_goes_alone(reader: Reader, index: Index, search: Search, heavy: bool) -> None:
+    async def ask() -> None:
+        await asyncio.gather(*(reader.search(User.declaration, search) for _ in range(40)))
+
+    asyncio.run(ask())
+    sizes = [len(asked) for asked in index.asked]
+    assert sum(sizes) == 40
+    assert (max(sizes) == 1) == heavy

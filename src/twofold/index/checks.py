@@ -38,6 +38,7 @@ MAX_DEPTH = 20
 MAX_VALUES = 10_000
 MAX_BUCKETS = 1_000
 MAX_TYPOS = 2  # Lucene's
+MAX_COMPARED = 200  # characters; Elasticsearch compares with at most 1,000 bytes
 _NUMBERS: tuple[Kind, ...] = ("integer", "decimal", "float")
 _DATES: tuple[Kind, ...] = ("date", "datetime")
 
@@ -106,7 +107,7 @@ def _check_condition(resource: Declaration, condition: Condition) -> None:
             _check_compare(resource, condition)
         case Begins():
             _check_kind(resource, condition.field, ("string",), "by how it begins")
-            _check_held(resource, condition.field, (condition.text,))
+            _check_compared(resource, condition.field, condition.text)
         case Exists():
             filter_kind(resource, condition.field)
 
@@ -115,7 +116,13 @@ def _check_compare(resource: Declaration, condition: Compare) -> None:
     if condition.operator not in get_args(Operator):
         raise Rejected(f"{condition.operator!r} does not compare; write one of {' '.join(get_args(Operator))}")
     _check_kind(resource, condition.field, ("string", *_NUMBERS, *_DATES), "by order")
-    _check_held(resource, condition.field, (condition.value,))
+    _check_compared(resource, condition.field, condition.value)
+
+
+def _check_compared(resource: Declaration, name: str, value: Any) -> None:
+    _check_held(resource, name, (value,))
+    if isinstance(value, str) and len(value) > MAX_COMPARED:
+        raise Rejected(f"{name} is compared with a text of more than {MAX_COMPARED} characters; only equality takes that")
 
 
 def _check_facet(resource: Declaration, facet: Facet) -> None:

@@ -18,6 +18,7 @@ from twofold.index.elastic_alias import Aliases
 from twofold.index.elastic_client import Client, Engine, path, reason_of
 from twofold.index.elastic_export import exported
 from twofold.index.elastic_generations import ElasticGenerations
+from twofold.index.elastic_holdings import ElasticHoldings
 from twofold.index.elastic_mapping import writing_alias
 from twofold.index.elastic_page import page, whole
 from twofold.index.elastic_query import search_lines
@@ -46,6 +47,7 @@ class ElasticIndex(ElasticGenerations):
         self._client = Client(hosts, engine, user, password)
         self._refresh_interval = refresh_interval
         self._aliases = Aliases(self._client)
+        self.holdings = ElasticHoldings(self._client, self._aliases.live)
 
     def migrate(self, resource: Declaration) -> list[str]:
         steps = elastic_migrate.migrate(self._client, resource, self._refresh_interval)

@@ -38,11 +38,16 @@ def facets(resource: Declaration, search: Search, answer: Mapping[str, Any]) -> 
     return tuple(_read(resource, facet, place, answer.get(f"chosen-{place}", answer)) for place, facet in enumerate(search.facets))
 
 
+def nothing(search: Search) -> tuple[Buckets | Summary, ...]:
+    """What is told where there was no time to count."""
+    return tuple(Summary() if isinstance(facet, Stats) else Buckets() for facet in search.facets)
+
+
 def _counting(resource: Declaration, facet: Facet, place: int) -> Iterator[tuple[str, Json]]:
     yield f"missing-{place}", {"missing": {"field": facet.field}}
     match facet:
         case Terms(field, limit, also):
-            yield f"values-{place}", {"terms": {"field": field, "size": max(limit, 1), "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+            yield f"values-{place}", {"terms": {"field": field, "size": limit, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
             if also:
                 wanted = [str(value).lower() if isinstance(value, bool) else value for value in also]
                 yield f"also-{place}", {"terms": {"field": field, "size": len(also), "include": wanted}}
@@ -78,13 +83,11 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
 
 def _terms(kind: Kind, facet: Terms, found: Json, asked: Json, missing: int) -> Buckets:
     first = [Bucket(_value(kind, each), each["doc_count"]) for each in found["buckets"]]
-    uncounted = found["sum_other_doc_count"] + sum(bucket.count for bucket in first[facet.limit :])  # engines list one at least
-    first = first[: facet.limit]
     listed = {bucket.value for bucket in first}
     counts = dict.fromkeys(facet.also, 0) | {_value(kind, each): each["doc_count"] for each in asked.get("buckets", [])}
     rest = [Bucket(value, count) for value, count in counts.items() if value not in listed]
     rest.sort(key=lambda bucket: (-bucket.count, bucket.value))
-    other = uncounted - sum(bucket.count for bucket in rest)
+    other = found["sum_other_doc_count"] - sum(bucket.count for bucket in rest)
     return Buckets((*first, *rest), other, missing, found["doc_count_error_upper_bound"])
 
 

@@ -64,10 +64,11 @@ class ElasticGenerations:
 
     def promote(self, resource: Declaration, generation: str) -> None:
         self._ours(resource, generation)
-        _, named = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
-        others = [name for name in named if name != generation] if "error" not in named else []
-        if generation in named and not others:
+        status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
+        named = [] if status == HTTPStatus.NOT_FOUND else list(answer)
+        if named == [generation]:
             return
+        others = [name for name in named if name != generation]
         for other in others:
             self._leave_alone(resource, other)
         actions: list[Answer] = [{"remove": {"index": other, "alias": resource.index, "must_exist": True}} for other in others]

@@ -18,6 +18,7 @@ from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
 from twofold.index.search import Hit, Page, Search
 from twofold.index.shape import Fitting, addition, creation, generation_name, lacking, misfit
 from twofold.index.sqlite_generations import Row, SqliteGenerations, find
+from twofold.index.sqlite_holdings import SqliteHoldings
 from twofold.index.sqlite_schema import ANALYSIS, Tables, tables
 from twofold.index.sqlite_write import Writer
 from twofold.resource import Declaration
@@ -32,6 +33,7 @@ class SqliteIndex(SqliteGenerations):
     def __init__(self, path: Path) -> None:
         self._file = Embedded(path, sqlite_dates.register)
         self._fitting = Fitting(ANALYSIS)
+        self.holdings = SqliteHoldings(self._read, self._write, lambda connection, resource: self._seen(connection, resource, ""))
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")

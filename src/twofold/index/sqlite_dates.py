@@ -22,8 +22,16 @@ def beginning(value: str | None, interval: str, time_zone: str) -> str | None:
         return _first_day(date.fromisoformat(value), interval).isoformat()
     local = datetime.fromisoformat(value).astimezone(ZoneInfo(time_zone))
     if interval == "hour":
-        return timestamp(local.replace(minute=0, second=0, microsecond=0))
+        return _hour(local)
     return _midnight(_first_day(local.date(), interval), time_zone)
+
+
+def _hour(local: datetime) -> str:
+    """The last instant at which clocks showed a full hour: the one before, where they were put forward over that by a part of an hour."""
+    hour = local.replace(minute=0, second=0, microsecond=0)
+    if hour.astimezone(UTC).astimezone(hour.tzinfo).minute == 0:
+        return timestamp(hour)
+    return _hour(hour.replace(fold=1).astimezone(UTC).astimezone(hour.tzinfo))
 
 
 def _first_day(day: date, interval: str) -> date:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from twofold.index import sqlite_facets, sqlite_tokens
+from twofold.index import sqlite_facets, sqlite_spelling, sqlite_tokens
 from twofold.index.mapping import last_values
 from twofold.index.search import TOTAL_CAP, Buckets, Hit, Page, Search, Summary
 from twofold.index.sqlite_query import Query
@@ -27,11 +27,12 @@ STEPS = 1_000  # of SQLite's machine between two looks at the clock: some 20 µs
 def search(connection: sqlite3.Connection, resource: Declaration, names: Tables, asked: Search) -> Page:
     """The page of a search that was checked."""
     answer = _Answer(connection, asked)
+    _prepare(connection, names, asked)
     try:
         with _limited(connection, asked.seconds):
             answer.find(Query(resource, names, asked, words(connection, names, asked)))
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        if "interrupted" not in str(error):  # The code is another one where FTS5 was interrupted.
             raise
         return answer.page(incomplete=True)
     return answer.page()
@@ -40,8 +41,15 @@ def search(connection: sqlite3.Connection, resource: Declaration, names: Tables,
 def export(connection: sqlite3.Connection, resource: Declaration, names: Tables, asked: Search) -> Iterator[list[Hit]]:
     """All hits; at once only a chunk of them is in memory."""
     everything = replace(asked, limit=-1, offset=0, after=None)
+    _prepare(connection, names, asked)
     rows = connection.execute(*Query(resource, names, everything, words(connection, names, everything)).page())
     return _chunks(rows)
+
+
+def _prepare(connection: sqlite3.Connection, names: Tables, asked: Search) -> None:
+    """Before there is a limit of time: a write that is interrupted ends the transaction."""
+    if names.texts and any(term.typos for group in asked.text for term in group):
+        sqlite_spelling.prepare(connection, names)
 
 
 def _chunks(rows: sqlite3.Cursor) -> Iterator[list[Hit]]:
@@ -76,7 +84,7 @@ class _Answer:
         uncounted = [sqlite_facets.nothing(facet) for facet in self.asked.facets[len(self.facets) :]]
         found = self._seen if self.found is None else self.found
         total = found if self.asked.exact else min(found, TOTAL_CAP)
-        exact = self.found is not None and found == total
+        exact = self.found is not None and found == total and not incomplete
         return Page(self.hits, last_values(self.asked, self.hits), total, exact, (*self.facets, *uncounted), incomplete)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -45,7 +45,7 @@ class Exports:
         self._threads = [ThreadPoolExecutor(1, thread_name_prefix=f"export-{number}") for number in range(MAX_EXPORTS)]
         self._free = list(self._threads)
 
-    async def begin(self, resource: Declaration, asked: Exported) -> Stream:
+    async def begin(self, resource: Declaration, asked: Exported, headers: Mapping[str, str]) -> Stream:
         """The answer, once its first lines are there. Raises what the read store raises, and Problem 503 where too many run."""
         if not self._free:
             detail = f"{MAX_EXPORTS} exports run already. Try again when one is done."
@@ -57,7 +57,8 @@ class Exports:
         except BaseException:
             steps.close()
             raise
-        return Stream(first, steps, f"{resource.name}.{asked.format}", TYPES[asked.format])
+        file = f'attachment; filename="{resource.name}.{asked.format}"'
+        return Stream(first, steps, {**headers, "Content-Type": TYPES[asked.format], "Content-Disposition": file})
 
     def stop(self) -> None:
         """Waits for what the threads do just now; what is asked of an export afterwards fails."""
@@ -83,9 +84,8 @@ class Steps:
 class Stream(Response):
     """Lines as the body of an answer; it ends early where the client goes away."""
 
-    def __init__(self, first: bytes | None, steps: Steps, file: str, media_type: str) -> None:
-        headers = {**SECURITY, "Content-Type": media_type, "Content-Disposition": f'attachment; filename="{file}"'}
-        super().__init__(headers=headers)
+    def __init__(self, first: bytes | None, steps: Steps, headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**SECURITY, **headers})
         del self.headers["content-length"]  # it is not known
         self._first, self._steps = first, steps
 

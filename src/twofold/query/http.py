@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from twofold.errors import EngineError, Problem, Rejected
+from twofold.errors import EngineError, Outdated, Problem, Rejected
 from twofold.index.port import ReadStore
 from twofold.index.search import Page
 from twofold.query import answer as answers
@@ -21,6 +21,7 @@ from twofold.query.answer import representation
 from twofold.query.export import Exports
 from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
+from twofold.query.outdated import outdated
 from twofold.query.parameters import Parameters
 from twofold.query.reader import Reader
 from twofold.record import UUID
@@ -37,8 +38,8 @@ class QueryService:
     def __init__(self, app: App, index: ReadStore, health: Health) -> None:
         self._index = index
         self._reader = Reader(index)
-        self.freshness = Freshness(app.resources, index, self._reader)
         self._exports = Exports(index)
+        self.freshness = Freshness(app.resources, index, self._reader)
         routes: list[BaseRoute] = [Route("/capabilities", Endpoint(self._capabilities(app)), methods=["GET"])]
         for resource in app:
             routes += self._routes(resource)
@@ -56,8 +57,8 @@ class QueryService:
         ]
 
     def close(self) -> None:
-        self.freshness.stop()
         self._exports.stop()
+        self.freshness.stop()
         self._reader.stop()
 
     def _get(self, resource: Declaration) -> Respond:
@@ -76,10 +77,10 @@ class QueryService:
     def _search(self, resource: Declaration) -> Respond:
         async def search(request: Request) -> Response:
             parameters = request.query_params.multi_items()
-            found, told = await self._found(request, resource, parameters)
+            found, headers = await self._found(request, resource, parameters)
             cursor = found["next_cursor"]
             link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
-            return answer(200, orjson.dumps(found), {**CACHE, **told, **link})
+            return answer(200, orjson.dumps(found), {**CACHE, **headers, **link})
 
         return search
 
@@ -88,13 +89,13 @@ class QueryService:
             if request.url.query:
                 raise Problem(400, "invalid-parameter", "Parameters of this address are members of the body; it takes none behind a ?.")
             parameters = body.parameters(resource, await read_json(request))
-            found, told = await self._found(request, resource, parameters)
-            return answer(200, orjson.dumps(found), {**CACHE, **told})
+            found, headers = await self._found(request, resource, parameters)
+            return answer(200, orjson.dumps(found), {**CACHE, **headers})
 
         return search
 
     async def _found(self, request: Request, resource: Declaration, parameters: Parameters) -> tuple[dict[str, Any], Mapping[str, str]]:
-        """The page that parameters ask for, as JSON, and headers that tell how fresh it is."""
+        """The page that parameters ask for as JSON, and headers for it."""
         began = time.perf_counter()
         asked = language.read(resource, parameters)
         capabilities.refuse_unsupported(self._index, capabilities.used(asked.search))
@@ -119,9 +120,7 @@ class QueryService:
             asked = language.read_export(resource, request.query_params.multi_items())
             capabilities.refuse_unsupported(self._index, ["export"])
             seen = await _read(self.freshness.seen(request, resource))
-            stream = await _read(self._exports.begin(resource, asked))
-            stream.headers.update(seen.headers)
-            return stream
+            return await _read(self._exports.begin(resource, asked, seen.headers))
 
         return export
 
@@ -139,6 +138,8 @@ async def _read(asked: Awaitable[T]) -> T:
         raise Problem(
             400, "invalid-parameter", "The read store does not take this query. A cursor should be one that this service gave."
         ) from None
+    except Outdated as error:
+        raise outdated(error) from None
     except EngineError:
         raise Problem(503, "read-store-unavailable", "The read store cannot answer now.", headers={"Retry-After": "1"}) from None
 

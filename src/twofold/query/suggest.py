@@ -31,7 +31,7 @@ def read(resource: Declaration, asked: Parameters) -> Suggest:
     given = Given(asked)
     parameters.check_names(resource, given, PARAMETERS, {})
     limit = parameters.integer(given, "limit", 1, MAX_SUGGESTIONS) or DEFAULT_SUGGESTIONS
-    if given.one("q") is None:
+    if "q" not in given.values:
         given.refuse("q", "Needed: words that the values hold, the last one as far as it is written.")
     text = language.text_of(given)
     given.raise_errors()
