@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 from tests.parity.model import Expected, Model
-
 from twofold.index.search import Bucket, Buckets, Facet, Hit, Page, Search, Sort, Stats, Summary
 
 APART = 1000  # a match without typos is better by so much

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+
 from tests import engines
 from tests.conftest import temporary_folder
 from tests.parity import corpus
 from tests.parity.model import Model
 from tests.parity.strategies import Searches
-
 from twofold.index.elastic import ElasticIndex
 from twofold.index.port import ReadStore, Verdict
 from twofold.index.sqlite import SqliteIndex

@@ -14,7 +14,6 @@ from typing import Any
 
 from tests.parity.intervals import beginning
 from tests.parity.words import distance, words
-
 from twofold.index.search import (
     TOTAL_CAP,
     And,
