@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from benchmarks import drain, stock
 from benchmarks.run import Run
+from twofold.bench import processes
 from twofold.bench.table import Row
 from twofold.bench.workspace import Workspace
 from twofold.errors import EngineError
 from twofold.resource import Declaration
 
 SUITE = "rebuild"
-MIB = 1024  # of what wait4 counts in, KiB
+LOOK_SECONDS = 0.02
 
 
 def measure(run: Run) -> None:
@@ -38,18 +39,20 @@ def measure(run: Run) -> None:
 def _command(run: Run, workspace: Workspace, resource: Declaration, figure: str, command: Sequence[str], count: int, unit: str) -> Row:
     """Rows by second of the whole command, its start included; its peak memory in a row of its own."""
     run.report.say(f"{SUITE}: {figure}")
-    log = workspace.folder / f"{command[0]}.log"
-    begun = time.monotonic()
-    with log.open("ab") as told:
+    begun, peak = time.monotonic(), 0.0
+    with (workspace.folder / f"{command[0]}.log").open("w+b") as told:
         process = subprocess.Popen(  # noqa: S603 - twofold itself
             [sys.executable, "-m", "twofold", command[0], resource.name, *command[1:]],
             env={**os.environ, **workspace.environment},
             stdout=told,
             stderr=told,
         )
-        _, status, used = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise EngineError(f"twofold {' '.join(command)} failed:\n{log.read_text(errors='replace')[-2000:]}")
-    seconds = time.monotonic() - begun
-    run.report.add(Row(SUITE, f"{figure}: peak memory", "MiB", [used.ru_maxrss / MIB]))
-    return run.report.add(Row(SUITE, figure, unit, [count / seconds], cpu={command[0]: used.ru_utime + used.ru_stime}))
+        while process.poll() is None:
+            peak = max(peak, processes.peak(process.pid))
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - begun
+        if process.returncode != 0:
+            told.seek(0)
+            raise EngineError(f"twofold {' '.join(command)} failed:\n{told.read()[-2000:].decode(errors='replace')}")
+    run.report.add(Row(SUITE, f"{figure}: peak memory", "MiB", [peak]))
+    return run.report.add(Row(SUITE, figure, unit, [count / seconds]))

@@ -75,7 +75,7 @@ class Role:
         return sum(_cpu(pid) for pid in _family(self._process.pid))
 
     def rss(self) -> float:
-        return sum(_peak(pid) for pid in _family(self._process.pid))
+        return sum(peak(pid) for pid in _family(self._process.pid))
 
 
 class Roles:
@@ -153,7 +153,8 @@ def _cpu(pid: int) -> float:
     return sum(int(ticks) for ticks in fields[11:15]) / _TICKS
 
 
-def _peak(pid: int) -> float:
+def peak(pid: int) -> float:
+    """The most memory that a process has had, in MiB."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -19,6 +19,7 @@ from twofold.resource import Declaration
 
 _SEEN = "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta.twofold,*.settings.index.blocks"
 _CLOSED_TO_US = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+NEVER = "-1"  # nobody reads a generation that is filled, and refreshes would only make it slower
 _ROLES = {"data", "data_content", "data_hot"}  # of nodes on which an index without a wish for a tier may lie
 
 
@@ -37,7 +38,7 @@ class ElasticGenerations:
     def create(self, resource: Declaration, marks: Mapping[str, Any]) -> str:
         highest = max((number_of(resource, name) for name in self._seen(resource)), default=0)
         generation = generation_name(resource, highest + 1)
-        body = {**index_body(resource, self._refresh_interval, marks), "aliases": aliases(resource, generation, live=False)}
+        body = {**index_body(resource, NEVER, marks), "aliases": aliases(resource, generation, live=False)}
         status, answer = self._client.send("PUT", path(generation), body, expect=(HTTPStatus.BAD_REQUEST,))
         if status == HTTPStatus.BAD_REQUEST:
             if reason_of(answer)[0] == "resource_already_exists_exception":
@@ -71,6 +72,7 @@ class ElasticGenerations:
         others = [name for name in named if name != generation]
         for other in others:
             self._leave_alone(resource, other)
+        self._set(generation, {"index.refresh_interval": self._refresh_interval})
         actions: list[Answer] = [{"remove": {"index": other, "alias": resource.index, "must_exist": True}} for other in others]
         actions.append({"add": {"index": generation, "alias": resource.index, **READING}})
         self._acknowledged(self._client.send("POST", "/_aliases", {"actions": actions})[1])
@@ -141,7 +143,9 @@ class ElasticGenerations:
         return True
 
     def _lift(self, generation: str, *kinds: str) -> None:
-        settings = {f"index.blocks.{kind}": None for kind in kinds}
+        self._set(generation, {f"index.blocks.{kind}": None for kind in kinds})
+
+    def _set(self, generation: str, settings: Answer) -> None:
         self._acknowledged(self._client.send("PUT", path(generation, "_settings"), settings)[1])
 
     def _acknowledged(self, answer: Answer) -> None:
