@@ -30,6 +30,8 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "<time>"),
     (re.compile(r'"(\d+)\.[0-9a-f]{8}"'), r'"\1.<digest>"'),
     (re.compile(r'(next_cursor": ?"|cursor=)[\w-]+'), r"\1<cursor>"),
+    (re.compile(r'(took_ms": ?)\d+'), r"\1<milliseconds>"),
+    (re.compile(r'(_score": ?)[\d.e-]+'), r"\1<score>"),
     (re.compile(r"(SQLite|MySQL|Elasticsearch|OpenSearch) \d[\w.+-]*"), r"\1 <version>"),
     (re.compile(r'"waited_ms":\d+'), '"waited_ms":<milliseconds>'),
     (re.compile(r"dlq_partition:\d"), "dlq_partition:<number>"),

@@ -7,7 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twofold.index.port import ReadStore
-from twofold.index.search import And, Bucket, Buckets, Compare, Condition, Dates, Exists, Hit, Not, OneOf, Or, Page, Search, Sort, Summary, Term
+from twofold.index.search import (
+    And,
+    Bucket,
+    Buckets,
+    Compare,
+    Condition,
+    Dates,
+    Exists,
+    Hit,
+    Not,
+    OneOf,
+    Or,
+    Page,
+    Search,
+    Sort,
+    Summary,
+    Term,
+)
 from twofold.resource import Declaration
 
 FIXED = {"Europe/Berlin": "Etc/GMT-1", "America/New_York": "Etc/GMT+5", "Australia/Lord_Howe": "Etc/GMT-10"}

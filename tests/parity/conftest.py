@@ -94,7 +94,7 @@ def _engine(name: str) -> Iterator[Engine]:
         finally:
             store.close()
             if name in URLS:
-                httpx.delete(f"{URLS[name]}/{resource.index}-000001")
+                httpx.delete(f"{URLS[name]}/{resource.index}-000001,{resource.index}-refusals?ignore_unavailable=true")
 
 
 def _fill(engine: Engine, documents: list[corpus.Document]) -> None:

@@ -42,7 +42,7 @@ T = TypeVar("T")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe")
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 OPERATORS = ("<", "<=", ">", ">=")
-QUERIES = 2_000
+TREES = 1_200
 WALKS = 80
 LONGEST_WALK = 500  # hits
 PAGES = 8
@@ -78,11 +78,12 @@ class Searches:
     def __init__(self, resource: Declaration, model: Model) -> None:
         self.model = model
         fields = resource.indexed
+        self.fields = {field.name: field for field in fields}
         self.kinds = {field.name: field.kind for field in fields if field.filterable} | SYSTEM
         self.texts = [field.name for field in fields if field.text]
         self.sortable = [field.name for field in fields if field.sortable] + list(SYSTEM)
         self.pools = {name: list(model.values(name)) for name in self.kinds}
-        self.drawn = generated(self.search(), QUERIES)
+        self.drawn = generated(self.search(), TREES)
         self.walks = generated(self.walk(), WALKS)
 
     def search(self) -> st.SearchStrategy[Search]:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from itertools import islice
 
 import pytest
+
 from tests.parity.bugs import BUGS, Bug, Buggy
 from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.strategies import Searches
-
 from twofold.index.search import Search
 
 TRIED = 400  # searches at most

@@ -7,27 +7,52 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pytest
-from tests.parity import walks
+
+from tests.parity import texts, walks
 from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.reduce import smallest
-from tests.parity.strategies import Searches
-
+from tests.parity.strategies import Searches, generated
+from tests.parity.texts import Request
 from twofold.index.search import Page, Search
+from twofold.query.language import parse
 
+REQUESTS = 1_000
+PARTS = 4  # tests that each take a part of the searches, since a test has its time
 BATCH = 50
 SHOWN = 5
 
 
-def test_every_search_answers_as_the_model(engine: Engine, model: Model, searches: Searches, figures: Counter[str]) -> None:
+@pytest.fixture(scope="module")
+def requests(searches: Searches) -> list[Request]:
+    return generated(texts.requests(searches), REQUESTS)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_search_answers_as_the_model(engine: Engine, model: Model, searches: Searches, figures: Counter[str], part: int) -> None:
+    asked = searches.drawn[part::PARTS]
     figures["documents"] = len(model.documents)
-    figures["queries"] = len(searches.drawn)
-    figures[f"answers of {engine.name}"] += len(searches.drawn)
+    figures[f"searches on {engine.name}"] += len(asked)
 
-    wrong = [search for search, page in answered(engine, searches.drawn) if differences(model, search, page)]
+    wrong = [search for search, page in answered(engine, asked) if differences(model, search, page)]
 
-    assert not wrong, report(engine, model, wrong, len(searches.drawn))
+    assert not wrong, report(engine, model, wrong, len(asked))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_request_means_what_it_says(engine: Engine, model: Model, requests: list[Request], figures: Counter[str], part: int) -> None:
+    asked = requests[part::PARTS]
+    figures[f"searches on {engine.name}"] += len(asked)
+    pages = answered(engine, [parse(engine.resource, request.parameters) for request in asked])
+
+    wrong = [
+        (request, search, told)
+        for request, (search, page) in zip(asked, pages, strict=True)
+        if (told := differences(model, request.meaning, page))
+    ]
+
+    assert not wrong, written(engine, wrong, len(asked))
 
 
 @pytest.mark.parametrize("onward", [walks.by_cursor, walks.by_offset])
@@ -57,3 +82,12 @@ def report(engine: Engine, model: Model, wrong: Sequence[Search], asked: int) ->
     found = [smallest(search, complaints) for search in sorted(wrong, key=lambda search: len(repr(search)))[:SHOWN]]
     shown = "\n\n".join(f"{search}\n  " + "\n  ".join(complaints(search)) for search in dict.fromkeys(found))
     return f"{engine.name} differs in {len(wrong)} of {asked} searches:\n\n{shown}"
+
+
+def written(engine: Engine, wrong: Sequence[tuple[Request, Search, list[str]]], asked: int) -> str:
+    shortest = sorted(wrong, key=lambda each: len(repr(each[0].parameters)))[:SHOWN]
+    shown = "\n\n".join(
+        f"{request.parameters}\n  means {request.meaning}\n  was read as {search}\n  " + "\n  ".join(told)
+        for request, search, told in shortest
+    )
+    return f"{engine.name} differs in {len(wrong)} of {asked} requests:\n\n{shown}"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import orjson
+
 from tests.parity.compare import falling, ids
 from tests.parity.model import Model, numbers
-
 from twofold.index.search import Page, Search
 
 Ask = Callable[[Sequence[Search]], Sequence[Page]]

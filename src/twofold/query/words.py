@@ -92,8 +92,10 @@ def _unfinished(piece: _Piece, term: Term) -> Term:
 
 def _typos(word: str, fuzzy: Fuzzy) -> int:
     """How many a word may have. Only letters are mistyped: a digit, or a sign in an address, is meant as it stands."""
-    if not all(unicodedata.category(character)[0] in "LM" for character in word):
+    kinds = [unicodedata.category(character)[0] for character in word]
+    if not {"L", "M"}.issuperset(kinds):
         return 0
+    letters = kinds.count("L")  # marks that stand behind a letter are none
     if fuzzy == "auto":
-        return (len(word) >= ONE_TYPO) + (len(word) >= TWO_TYPOS)
-    return int(fuzzy) if len(word) >= SHORTEST else 0
+        return (letters >= ONE_TYPO) + (letters >= TWO_TYPOS)
+    return int(fuzzy) if letters >= SHORTEST else 0

@@ -7,7 +7,7 @@ PROBLEMS = {
     "malformed-header": "A header does not have the form that its specification gives it.",
     "invalid-parameter": "A query parameter is unknown or its value does not fit; `errors` names it and what is allowed.",
     "invalid-cursor": "The cursor is not one that this service gave, or belongs to another query. Start again without it.",
-    "deep-pagination": "offset and limit reach too far. Go on with the cursor, or fetch everything from the export.",
+    "deep-pagination": "Too many hits would be skipped. Go on with the cursor, or fetch everything from the export.",
     "unsupported": "The read store of this service cannot do what is asked; `unsupported` names it. `GET /capabilities` lists what it can.",
     "consistency-token-invalid": "A Consistency-Token is not one that an answer of the command service gave. Drop it.",
     "not-found": "There is nothing at this address.",
