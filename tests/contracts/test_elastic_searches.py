@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 import pytest
 import test_index
-from facets_contract import Moments, Written
+from facets_contract import Moments
 from index_contract import Declare, IndexContract, fill, find, live
+from marks_contract import Written
 from test_index import THINGS, Answer, answering
 
 from twofold.errors import EngineError, Rejected, Unavailable
