@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.docs.blocks import ROOT, Step
 
 SECONDS = 20
-SERVING = re.compile(r"(make run|twofold (up|command|relay|project|query))\b(?!.*--help)")
+SERVING = re.compile(r"(make run|twofold (up|command|relay|project|query)|twofold verify .*--watch)\b(?!.*--help)")
 KAFKA_TOOLS = {
     "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
@@ -38,7 +38,7 @@ _CHANGING = (
     (re.compile(r'"partition": "\d"'), '"partition": "<number>"'),
     (re.compile(r"status (green|yellow)"), "status <fine>"),
     (re.compile(r"cluster id [\w-]+"), "cluster id <id>"),
-    (re.compile(r"[\d.]+ s, \d+ lines/s"), "<seconds> s, <rate> lines/s"),
+    (re.compile(r"[\d.]+ s, \d+ (lines|ids)/s"), r"<seconds> s, <rate> \1/s"),
     (re.compile(r"of the log, [\d.]+ s\."), "of the log, <seconds> s."),
     (re.compile(r"[\d.]+ s, [\d,]+ ids/s"), "<seconds> s, <rate> ids/s"),
     (re.compile(r"[\d.]+ MB|\"size\": \d+"), "<size>"),

@@ -22,7 +22,7 @@ from twofold.index.port import Held, Operation, Outcome, Verdict
 from twofold.resource import Declaration
 
 FORGET_SECONDS = 5.0
-PAUSE = 0.05  # the engine forgets a deleted version by a clock that ticks every 200 ms
+PAUSE = 0.2  # seconds: the engine forgets a deleted version by a clock that ticks so often
 _SORT = [{"id": {"order": "asc", "missing": "_last"}}, {"_seq_no": {"order": "asc"}}]
 _BULK = "?timeout=5s&filter_path=errors,items.*._id,items.*.status,items.*.error"
 _PUT = b'{"index":{"_id":%b,"version":%d,"version_type":"external_gte","require_alias":true}}\n%b\n'
@@ -59,7 +59,7 @@ class ElasticHoldings:
         return {item["_id"]: _held(item) for item in found if item.get("found")}
 
     def restore(self, resource: Declaration, operations: Sequence[Operation], seen: Mapping[str, Held]) -> list[Outcome]:
-        """Where a gate is lowered, readers miss the document for up to a fifth of a second."""
+        """Where a gate is lowered, readers miss the document for some tenths of a second."""
         raised = {each.id: each for each in operations if each.id in seen and seen[each.id].gate > each.version}
         gone = self._delete(resource, [seen[id_] for id_ in raised])
         outcomes = {id_: outcome for id_, outcome in gone.items() if outcome.verdict is not Verdict.OK}

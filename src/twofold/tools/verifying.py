@@ -24,6 +24,7 @@ from twofold.verify.verifier import Verifier
 
 log: Any = structlog.get_logger()
 talk = Console(stderr=True)
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 NAP = 0.2  # seconds between looks for Ctrl-C
 
 
@@ -36,14 +37,14 @@ class How:
 
 
 def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids: Path | None) -> int:
-    """Returns the exit code: 0 where both sides agree, at the end; else 1."""
+    """Returns the exit code: 0 where both sides agree, at the end; 130 where it was interrupted; else 1."""
     wait_for(system, system.settings, {WRITE, LOG, READ})
     with pipeline(system), interruptible() as interrupted, _noting(ids) as tell:
         verifier = Verifier(system.sides(), resource, deep=how.deep, repair=how.repair, stopped=interrupted, tell=tell)
         result = _shown(system, resource, verifier)
     document = {"resource": resource.name, **result.json()}
     print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else lines(resource, result))
-    return 0 if result.agrees else 1
+    return INTERRUPTED if result.interrupted else 0 if result.agrees else 1
 
 
 def watch(system: System, resource: Declaration, how: How, *, every: float, port: int) -> int:
@@ -52,7 +53,7 @@ def watch(system: System, resource: Declaration, how: How, *, every: float, port
 
     wait_for(system, system.settings, {WRITE, LOG, READ})
     with Metrics(port) as metrics, pipeline(system), interruptible() as interrupted:
-        log.info("watching", resource=resource.name, every=every, metrics=f"http://127.0.0.1:{metrics.port}/metrics")
+        print(f"watching {resource.name} every {every:g} s; metrics at http://127.0.0.1:{metrics.port}/metrics", flush=True)
         while not interrupted():
             begun = time.monotonic()
             try:
