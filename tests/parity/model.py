@@ -142,7 +142,7 @@ class Model:
         found = {word} & self._postings.keys()
         if term.prefix:
             start = bisect_left(self.vocabulary, word)
-            found |= {each for each in self.vocabulary[start : bisect_left(self.vocabulary, word + "\U0010ffff")]}
+            found |= set(self.vocabulary[start : bisect_left(self.vocabulary, word + "\U0010ffff")])
         return found | (self.alike(word, term.typos) if term.typos else set())
 
     def _find_alike(self, word: str, typos: int) -> set[str]:

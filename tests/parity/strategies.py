@@ -106,6 +106,7 @@ class Drawing:
     def __init__(self, searches: Searches, chance: Random) -> None:
         self._of, self._chance = searches, chance
         self._around: Document = chance.choice(searches.model.documents)
+        self._refined: list[str] = []
 
     def search(self) -> Search:
         chance = self._chance
@@ -210,6 +211,7 @@ class Drawing:
 
     def refinements(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         chosen = {each.field: each.values for each in self._some(self.one_of, 2)}
+        self._refined = list(chosen)
         return tuple(chosen.items())
 
     # Facets
@@ -218,7 +220,7 @@ class Drawing:
         chance = self._chance
         kind = chance.choice(("terms", "terms", "dates", "ranges", "stats"))
         if kind == "terms":
-            field = self.field()
+            field = chance.choice(self._refined) if self._refined and chance.random() < 0.5 else self.field()
             also = tuple(dict.fromkeys(self.value(field) for _ in range(chance.randint(0, 2))))
             return Terms(field, chance.choice((1, 3, 10, 50)), also)
         if kind == "dates":
