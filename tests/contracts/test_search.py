@@ -3,18 +3,81 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 
+import pytest
 import test_index
 from export_contract import ExportContract
-from index_contract import IndexContract
-from search_contract import SearchContract
+from index_contract import Declare, IndexContract, fill, find, live
+from search_contract import BEST, SearchContract
 
+from twofold.errors import Unavailable
 from twofold.index.elastic_client import Engine
+from twofold.index.port import ReadStore
+from twofold.index.search import Search, Term, Terms
+from twofold.index.sqlite import SqliteIndex
+from twofold.index.sqlite_dates import beginning
 
 
 class TestSqlite(ExportContract, SearchContract):
     declare, store = IndexContract.declare, test_index.TestSqlite.store
     drop, _stranger = test_index.TestSqlite.drop, test_index.TestSqlite._stranger
+
+    @pytest.mark.parametrize("seconds", [1e-9, 1e-4, 1e-3, 9.0])
+    def test_a_search_leaves_its_connection_as_it_was(self, store: ReadStore, declare: Declare, seconds: float) -> None:
+        assert isinstance(store, SqliteIndex)
+        resource = declare()
+        fill(store, resource, (live(f"{number:05}", title=f"anna a{number}") for number in range(2_000)))
+        search = Search(((Term("anna", typos=2), Term("a1", typos=2)),), facets=(Terms("code"),), sort=BEST, seconds=seconds)
+
+        page = store.search(resource, [search])[0]
+
+        assert page.incomplete is (seconds < 9)
+        with store._file.read() as connection:
+            assert connection.execute("PRAGMA query_only").fetchone() == (1,)
+            assert connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone() == (0,)
+        assert find(store, resource, "anna").total == 2_000
+
+    def test_an_export_holds_no_more_than_a_chunk(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+        fill(store, resource, (live(f"{number:05}", note="x" * 20_000) for number in range(3_000)))
+
+        tracemalloc.start()
+        with store.export(resource, Search()) as chunks:
+            count = sum(len(chunk) for chunk in chunks)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert count == 3_000
+        assert peak < 45_000_000  # of 60,000,000, and each chunk is there as bytes and as objects
+
+    def test_an_export_of_a_store_that_was_closed_is_unavailable(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+        fill(store, resource, (live(f"{number:05}") for number in range(1_200)))
+
+        with store.export(resource, Search()) as chunks:
+            next(chunks)
+            store.close()
+            with pytest.raises(Unavailable):
+                next(chunks)
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "zone", "expected"),
+    [
+        ("1919-03-31T12:00:00.000Z", "day", "America/Toronto", "1919-03-31T04:30:00.000Z"),  # from 23:30 to 00:30
+        ("2018-11-04T12:00:00.000Z", "day", "America/Sao_Paulo", "2018-11-04T03:00:00.000Z"),  # from 00:00 to 01:00
+        ("2024-10-05T15:45:00.000Z", "hour", "Australia/Lord_Howe", "2024-10-05T15:30:00.000Z"),  # from 02:00 to 02:30
+        ("2026-10-25T01:30:00.000Z", "hour", "Europe/Berlin", "2026-10-25T01:00:00.000Z"),  # the second of two hours
+        ("2026-10-25T00:30:00.000Z", "hour", "Europe/Berlin", "2026-10-25T00:00:00.000Z"),
+        ("1001-01-01T00:00:00.000Z", "week", "America/New_York", "1000-12-29T04:56:02.000Z"),
+        ("9998-12-31T23:59:59.999Z", "year", "Pacific/Kiritimati", "9998-12-31T10:00:00.000Z"),
+        ("1000-01-01", "week", "Asia/Tokyo", "0999-12-30"),
+        ("9999-12-31", "quarter", "UTC", "9999-10-01"),
+    ],
+)
+def test_where_an_interval_begins(value: str, interval: str, zone: str, expected: str) -> None:
+    assert beginning(value, interval, zone) == expected
 
 
 class ElasticContract(ExportContract, SearchContract):
