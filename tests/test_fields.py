@@ -144,6 +144,10 @@ def test_a_decimal_is_a_finite_number(value: str) -> None:
     assert refusal("price", value)
 
 
+def test_zero_has_one_sign() -> None:
+    assert str(checked("ratio", -0.0)) == "0.0"
+
+
 def test_a_moment_is_cut_to_milliseconds_in_utc() -> None:
     moment = checked("moment", "2026-01-31T23:30:00.9876543-02:30")
     assert THING.field("moment").encode(moment) == "2026-02-01T02:00:00.987Z"

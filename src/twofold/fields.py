@@ -213,7 +213,7 @@ def _check_integer(_: Field, value: int) -> int:
 def _check_float(_: Field, value: float) -> float:
     if not math.isfinite(value):
         raise PydanticCustomError("finite_number", "Number should be finite")
-    return value
+    return value or 0.0  # not -0, which Elasticsearch tells apart from 0
 
 
 def _check_decimal(field: Field, value: Decimal) -> Decimal:

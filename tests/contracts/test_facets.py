@@ -1,4 +1,4 @@
-"""Binds the contract of facets, marks and time limits to the engines of the read store."""
+"""Binds the contracts of facets, marks and time limits to the engines of the read store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from facets_contract import FacetsContract
 from index_contract import Declare
+from marks_contract import MarksContract
 from tests.engines import ELASTICSEARCH, OPENSEARCH, need
 
 from twofold import Resource
@@ -19,7 +20,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(FacetsContract):
+class TestSqlite(MarksContract, FacetsContract):
     @pytest.fixture(scope="class")
     @classmethod
     def store(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStore]:
@@ -33,7 +34,7 @@ class TestSqlite(FacetsContract):
         return lambda resource: declared(store, resource)
 
 
-class ElasticContract(FacetsContract):
+class ElasticContract(MarksContract, FacetsContract):
     engine: Engine
     url: str
 

@@ -233,7 +233,7 @@ class FakeNode:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_PUT = do_GET  # noqa: N815 - the base class's names
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the base class's names
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -253,9 +253,9 @@ FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
 
 
 @contextmanager
-def answering(answer: Callable[[str, list[bytes]], Answer], **options: Any) -> Iterator[ElasticIndex]:
+def answering(answer: Callable[[str, list[bytes]], Answer], *, engine: Engine = "elasticsearch", **options: Any) -> Iterator[ElasticIndex]:
     node = FakeNode(answer)
-    store = ElasticIndex([node.url], engine="elasticsearch", **options)
+    store = ElasticIndex([node.url], engine=engine, **options)
     yield store
     store.close()
     node.close()

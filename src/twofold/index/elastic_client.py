@@ -20,7 +20,12 @@ NAMES: Mapping[Engine, str] = {"elasticsearch": "Elasticsearch", "opensearch": "
 TIMEOUT_SECONDS = 10.0
 # Their reasons speak of indices and nodes, those of others may quote documents and queries.
 PLAIN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-TOO_MANY = ("too_many_clauses", "too_many_nested_clauses")  # 500 to OpenSearch, and no better tomorrow
+# What the engines call it when too much is asked for. Some are a 500 or 503 to OpenSearch, and none will be better tomorrow.
+TOO_MUCH = {
+    "too_many_clauses": "; ask for fewer words",
+    "too_many_nested_clauses": "; ask for fewer words",
+    "too_many_buckets_exception": "; ask for longer intervals, or fewer of them",
+}
 CONNECTIONS = 32  # of one process to one node; a request beyond that waits for a free one
 
 
@@ -56,8 +61,8 @@ class Client:
         """What a status means, without what was sent."""
         kind, reason = reason_of(answer)
         spoiled = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if (spoiled and kind) or kind in TOO_MANY:  # an error without a type is not the engine's
-            return Rejected(f"{self.name} refuses the request: {status} {kind}")
+        if (spoiled and kind) or kind in TOO_MUCH:  # an error without a type is not the engine's
+            return Rejected(f"{self.name} refuses the request: {status} {kind}{TOO_MUCH.get(kind, '')}")
         if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and kind != "cluster_block_exception"):
             return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")
         told = f": {reason[:200]}" if status in PLAIN and reason else ""
@@ -98,7 +103,8 @@ def reason_of(answer: Any) -> tuple[str, str]:
     """Type and reason of an error, wherever the engine put them."""
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
-        error = next(iter(error.get("root_cause") or [error]))
+        roots = error.get("root_cause", [error])
+        error = roots[0] if roots else error.get("caused_by", error)  # no shard failed, but what put their answers together
         return str(error.get("type", "")), str(error.get("reason", ""))
     return "", str(error or "")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import orjson
+
 from twofold.errors import EngineError
 from twofold.index.elastic_client import Client, Engine, path
 from twofold.index.elastic_page import hits, whole
@@ -14,17 +16,24 @@ from twofold.index.mapping import last_values
 from twofold.index.search import Hit, Search
 from twofold.resource import Declaration
 
-CHUNK = 1_000
+FIRST_CHUNK, CHUNK = 100, 1_000  # hits
+CHUNK_BYTES = 8 * 1024 * 1024  # fewer hits at once where documents are large: engines refuse answers that would not fit their memory
 KEEP_ALIVE = "5m"  # for so long whoever reads may take over a chunk; what a killed process leaves behind ends by itself then
 _SEARCH = "/_search?allow_partial_search_results=false"
-_WAYS: dict[Engine, tuple[str, str]] = {"elasticsearch": ("_pit", "id"), "opensearch": ("_search/point_in_time", "pit_id")}
+# Where points in time are, what an identifier is called, and what says that no shard may be missing.
+_WAYS: dict[Engine, tuple[str, str, str]] = {
+    "elasticsearch": ("_pit", "id", ""),
+    "opensearch": ("_search/point_in_time", "pit_id", "&allow_partial_pit_creation=false"),
+}
 
 
 @contextmanager
 def exported(client: Client, resource: Declaration, search: Search) -> Iterator[Iterator[list[Hit]]]:
-    way, name = _WAYS[client.engine]
-    _, answer = client.send("POST", f"{path(resource.index)}/{way}?keep_alive={KEEP_ALIVE}")
-    moment = str(answer[name])
+    way, name, whole_only = _WAYS[client.engine]
+    _, answer = client.send("POST", f"{path(resource.index)}/{way}?keep_alive={KEEP_ALIVE}{whole_only}")
+    if name not in answer:
+        raise client.nonsense("no point in time")
+    moment = answer[name]
     try:
         yield _chunks(client, resource, search, moment)
     finally:
@@ -33,13 +42,19 @@ def exported(client: Client, resource: Declaration, search: Search) -> Iterator[
 
 
 def _chunks(client: Client, resource: Declaration, search: Search, moment: str) -> Iterator[list[Hit]]:
-    search = replace(search, limit=CHUNK, after=None, offset=0, facets=(), highlight=())
+    search = replace(search, limit=FIRST_CHUNK, after=None, offset=0, facets=(), highlight=())
     while True:
         body = hits_body(resource, search) | {"pit": {"id": moment, "keep_alive": KEEP_ALIVE}, "track_total_hits": False}
         _, answer = client.send("POST", _SEARCH, body)
         found = hits(whole(client, answer))
         if found:
             yield found
-        if len(found) < CHUNK:
+        if len(found) < search.limit:
             return
-        search = replace(search, after=last_values(search, found))
+        search = replace(search, limit=_fitting(found), after=last_values(search, found))
+
+
+def _fitting(found: list[Hit]) -> int:
+    """How many hits as large as these make a chunk."""
+    size = sum(len(orjson.dumps(hit.document)) for hit in found)
+    return max(1, min(CHUNK, CHUNK_BYTES * len(found) // size))

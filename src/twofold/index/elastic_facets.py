@@ -38,6 +38,11 @@ def facets(resource: Declaration, search: Search, answer: Mapping[str, Any]) -> 
     return tuple(_read(resource, facet, place, answer.get(f"chosen-{place}", answer)) for place, facet in enumerate(search.facets))
 
 
+def nothing(search: Search) -> tuple[Buckets | Summary, ...]:
+    """What is told where there was no time to count."""
+    return tuple(Summary() if isinstance(facet, Stats) else Buckets() for facet in search.facets)
+
+
 def _counting(resource: Declaration, facet: Facet, place: int) -> Iterator[tuple[str, Json]]:
     yield f"missing-{place}", {"missing": {"field": facet.field}}
     match facet:

@@ -46,7 +46,7 @@ def search_body(resource: Declaration, search: Search) -> Json:
     body = {**hits_body(resource, search), "track_total_hits": True if search.exact else TOTAL_CAP}
     if search.after is None:
         body["from"] = search.offset
-    else:  # the engines do not take both: what is to be skipped is left out of the answer
+    else:  # the engines do not take both: what is to be skipped is left out when the answer is read
         body["size"] = search.offset + search.limit
     if search.facets:
         body["aggs"] = aggregations(resource, search)

@@ -10,6 +10,7 @@ from typing import Any
 from twofold.index.search import Search, Term
 
 Json = dict[str, Any]
+Groups = tuple[tuple[Term, ...], ...]
 EXPANSIONS = 128  # words that are looked for where one is misspelt
 CLAUSES = 1_000  # Both engines refuse a query of more than 1,024 leaves, and each of these words is one.
 TYPO_FREE, MISSPELT = 1_001.0, 0.001  # What is added to a match without typos, and what one with typos is multiplied by
@@ -22,22 +23,26 @@ def text_query(paths: list[str], search: Search, *, scored: bool) -> Json:
         return {"match_all": {}}
     if not paths:  # no word is anywhere, so only those apply that are excluded
         found = [group for group in search.text if any(_has_word(term) for term in group)]
-        applies = found and all(any(term.excluded and _has_word(term) for term in group) for group in found)
-        return {"match_all": {}} if applies else {"match_none": {}}
-    if not scored or not _typos(search.text):
-        return {"bool": {"must": _groups(paths, search.text)}}
+        absent = found and all(any(term.excluded and _has_word(term) for term in group) for group in found)
+        return {"match_all": {}} if absent else {"match_none": {}}
+    leaves = _Leaves(paths, _expansions(paths, search.text))
+    applies = {"must": _groups(leaves, search.text)}
+    if not scored or not any(term.typos for group in search.text for term in group):
+        return {"bool": applies}
     plain = tuple(tuple(term if term.excluded else replace(term, typos=0) for term in group) for group in search.text)
-    budget = len(paths) * sum(_leaves(term) for group in plain for term in group)
-    typo_free = {"bool": {"must": [*_groups(paths, plain), {"match_all": {"boost": TYPO_FREE}}]}}
-    misspelt = {"bool": {"must": _groups(paths, search.text, CLAUSES - budget), "boost": MISSPELT}}
-    return {"dis_max": {"queries": [typo_free, misspelt]}}
+    typo_free = {"bool": {"must": [*_groups(leaves, plain), {"match_all": {"boost": TYPO_FREE}}]}}
+    return {"dis_max": {"queries": [typo_free, {"bool": {**applies, "boost": MISSPELT}}]}}
 
 
-def _groups(paths: list[str], text: tuple[tuple[Term, ...], ...], clauses: int = CLAUSES) -> list[Json]:
-    misspelt = len(paths) * sum(_leaves(term) for group in text for term in group if term.typos)
-    certain = len(paths) * sum(_leaves(term) for group in text for term in group if term.prefix or not term.typos)
-    expansions = max(1, min(EXPANSIONS, (clauses - certain) // max(misspelt, 1)))
-    leaves = _Leaves(paths, expansions)
+def _expansions(paths: list[str], text: Groups) -> int:
+    """How many words may stand for one that is misspelt, so that the query stays below CLAUSES also where it is scored."""
+    counts = [(term, len(paths) * max(1, len(_WORD.findall(term.text)))) for group in text for term in group]
+    certain = sum(leaves * (1 + (not term.typos or term.prefix)) for term, leaves in counts)
+    misspelt = sum(leaves * (1 + term.excluded) for term, leaves in counts if term.typos)
+    return max(1, min(EXPANSIONS, (CLAUSES - certain) // max(misspelt, 1)))
+
+
+def _groups(leaves: _Leaves, text: Groups) -> list[Json]:
     beside = any(_has_word(term) for group in text for term in group)
     return [_group(leaves, group, beside=beside) for group in text]
 
@@ -80,14 +85,6 @@ class _Leaves:
             "max_expansions": self.expansions,
             "fuzzy_transpositions": True,
         }
-
-
-def _typos(text: tuple[tuple[Term, ...], ...]) -> bool:
-    return any(term.typos for group in text for term in group)
-
-
-def _leaves(term: Term) -> int:
-    return max(1, len(_WORD.findall(term.text)))
 
 
 def _has_word(term: Term) -> bool:

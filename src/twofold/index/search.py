@@ -90,7 +90,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """How many matches lie in each calendar interval of a time zone (IANA name), the first interval first, empty ones left out."""
+    """How many matches lie in each calendar interval of a time zone (IANA name), the first interval first, empty ones left out.
+
+    An engine may refuse more than 65,000 intervals (Rejected).
+    """
 
     field: str
     interval: Interval
