@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import commands, drain, embedded, end_to_end, levels, neighbours, peer
+from benchmarks import commands, drain, embedded, end_to_end, levels, neighbours, peer, reading, rebuilding
 from benchmarks.run import FULL, QUICK, Run
 from benchmarks.targets import judged
 from twofold import telemetry
@@ -30,6 +30,8 @@ SUITES: dict[str, Callable[[Run], None]] = {
     "drain": drain.measure,
     "queries": levels.measure,
     "growth": levels.measure,
+    "reading": reading.measure,
+    "rebuild": rebuilding.measure,
     "neighbours": neighbours.measure,
     "embedded": embedded.measure,
 }

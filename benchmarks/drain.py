@@ -34,9 +34,9 @@ def measure(run: Run) -> None:
         run.report.say(f"{SUITE}: projector")
         projector = run.report.add(_projector(workspace, roles, work.resource, count))
         run.report.say(f"{SUITE}: bare bulk loader")
-        bare = _bare(run, workspace, batches)
-        projector.peer = bare
-        run.report.add(Row(SUITE, f"bare bulk loader, {count:,} documents", "documents/s", bare))
+        rates = bare(run, workspace, batches)
+        projector.peer = rates
+        run.report.add(Row(SUITE, f"bare bulk loader, {count:,} documents", "documents/s", rates))
 
 
 def _relay(workspace: Workspace, roles: Roles, resource: Declaration, count: int) -> Row:
@@ -82,7 +82,7 @@ def _wait(roles: Roles, until: float) -> None:
     time.sleep(LOOK_SECONDS)
 
 
-def _bare(run: Run, workspace: Workspace, batches: Sequence[Sequence[stock.Person]]) -> list[float]:
+def bare(run: Run, workspace: Workspace, batches: Sequence[Sequence[stock.Person]]) -> list[float]:
     """The better one of one and two requests in flight, each into an index of its own with the same mapping."""
     bodies = [loader.body(people) for people in batches]
     rates = {}

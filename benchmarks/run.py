@@ -35,6 +35,8 @@ class Sizes:
     glance: Plan
     judged: Plan
     beside: int
+    waits: int
+    rebuilt: int
     embedded_flow: Flow
 
 
@@ -49,6 +51,8 @@ FULL = Sizes(
     glance=Plan(warm=1, seconds=1, repeats=1, connections=(1, 64, 256)),
     judged=Plan(warm=1, seconds=2, repeats=3, connections=(64,)),
     beside=30_000,
+    waits=300,
+    rebuilt=1_000_000,
     embedded_flow=Flow(rates=(1000,), seconds=10, steps=2, step_seconds=5, confirm_seconds=15, burst=10_000),
 )
 QUICK = Sizes(
@@ -62,6 +66,8 @@ QUICK = Sizes(
     glance=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
     judged=Plan(warm=0, seconds=1, repeats=1, connections=(64,)),
     beside=3_000,
+    waits=20,
+    rebuilt=10_000,
     embedded_flow=Flow(rates=(1000,), seconds=2, steps=0, step_seconds=0, confirm_seconds=2, burst=1_000),
 )
 

@@ -166,6 +166,7 @@ def test_tables_of_the_runtime_are_refused_given_or_derived(table: str) -> None:
         ({"group": "a/b"}, "the group 'a/b' cannot be used"),
         ({"index": "Users"}, "the index 'Users' cannot be used; choose .*lower case"),
         ({"index": "_users"}, "the index '_users' cannot be used"),
+        ({"index": "users-000002"}, "the index 'users-000002' cannot be used; .* an end unlike -000001"),
         ({"partitions": 0}, "partitions=0 cannot be used; choose 1 to 1000"),
         ({"partitions": 1001}, "partitions=1001 cannot be used"),
         ({"commands": ("create", "destroy")}, "commands='destroy' cannot be used; it takes a tuple of create, replace, patch, delete"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import uuid
 from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,10 +29,13 @@ from twofold.settings import Settings, scheme
 
 if TYPE_CHECKING:
     from twofold.command.http import CommandService
+    from twofold.index.elastic import ElasticIndex
     from twofold.query.http import QueryService
+    from twofold.rebuild.parts import Parts
     from twofold.store.engine import Database
     from twofold.store.outbox import SqlOutbox
     from twofold.store.sql import SqlStore
+    from twofold.verify.judge import Sides
 
 WRITE, LOG, READ = "write store", "event log", "read store"
 
@@ -72,7 +76,7 @@ class System:
         return KafkaLog(url.partition("://")[2].strip("/"))
 
     @cached_property
-    def index(self) -> ReadStore:
+    def index(self) -> SqliteIndex | ElasticIndex:
         url = urlsplit(self.settings.read_url)
         if url.scheme == "sqlite":
             return SqliteIndex(_file(self.settings.read_url))
@@ -138,7 +142,26 @@ class System:
 
     def relay(self) -> Relay:
         """The relay. On SQLite there is one at a time, by the lock on the folder: it takes up the lease of one that was killed."""
-        return Relay(self.app, self.outbox, self.log, holder="embedded" if scheme(self.settings.write_url) == "sqlite" else "")
+        return Relay(self.app, self.outbox, self.log, holder="embedded" if self._alone else "")
+
+    def parts(self, resource: Declaration) -> Parts:
+        """What a rebuild or a rollback of a resource works with."""
+        from twofold.rebuild.parts import Parts
+        from twofold.store.leases import SqlLeases
+
+        holder = "embedded" if self._alone else str(uuid.uuid4())
+        return Parts(resource, self.store, SqlLeases(self.app, self._database), self.log, self.index, self.index, holder)
+
+    def sides(self) -> Sides:
+        """What a verification compares, and the way between."""
+        from twofold.verify.judge import Sides
+
+        return Sides(self.store, self.outbox, self.log, self.index, self.index.holdings)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether no other process can have a lease: a holder of the same name then takes up that of one that was killed."""
+        return scheme(self.settings.write_url) == "sqlite"
 
     def projectors(self) -> list[Projector]:
         return [Projector(resource, self.log, self.index, refresh=self.settings.refresh == "soon") for resource in self.app]

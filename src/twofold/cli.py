@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from twofold import __version__
+from twofold.cli_index import index
 from twofold.cli_letters import letters
 from twofold.cli_options import (
     AppPath,
@@ -26,12 +27,15 @@ from twofold.cli_options import (
     settings_of,
     system_of,
 )
+from twofold.cli_verify import verify
 from twofold.errors import EngineError, TwofoldError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 cli.add_typer(letters, name="dead-letters")
+cli.add_typer(index)
+cli.command()(verify)
 
 
 def main() -> None:

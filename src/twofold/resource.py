@@ -26,7 +26,7 @@ _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {
     "topic": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
     "group": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
-    "index": re.compile(r"[a-z0-9][a-z0-9._-]{0,199}"),
+    "index": re.compile(r"(?!.*-(?:\d{6,}|refusals|write)$)[a-z0-9][a-z0-9._-]{0,199}"),  # generations and what belongs to them end so
 }
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -126,7 +126,7 @@ class Declaration:
 
     def shaped(self, state: Mapping[str, Json]) -> Mapping[str, Json]:
         """The fields of the document of this state, as JSON; what `document` makes of it. Raises whatever that raises."""
-        return state if self.shape is None else self.instance(state).document().encoded()  # type: ignore[no-any-return]
+        return state if self.shape is None else self.instance(state).document().encoded()
 
 
 class Resource(Declared):
@@ -235,7 +235,8 @@ def _check_engine_names(cls: type, **names: str) -> None:
     for what, name in names.items():
         if not _ENGINE_NAMES[what].fullmatch(name):
             raise DeclarationError(
-                f"{cls.__name__}: the {what} {name!r} cannot be used; choose letters, digits, - and _ (an index: lower case)"
+                f"{cls.__name__}: the {what} {name!r} cannot be used; choose letters, digits, - and _ "
+                "(an index: lower case, and an end unlike -000001, -refusals and -write)"
             )
 
 

@@ -27,7 +27,7 @@ def embedded(tmp_path: Path) -> dict[str, str]:
     }
 
 
-COMMANDS = ("up", "command", "relay", "project", "query", "migrate", "status", "check", "import", "demo")
+COMMANDS = ("up", "command", "relay", "project", "query", "migrate", "status", "check", "import", "demo", "rebuild", "rollback", "drop")
 
 
 def test_help_answers_everything(tmp_path: Path) -> None:

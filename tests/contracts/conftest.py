@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("store_contract", "outbox_contract", "index_contract", "facets_contract", "marks_contract")
+CONTRACTS = (
+    "store_contract",
+    "scans_contract",
+    "outbox_contract",
+    "index_contract",
+    "facets_contract",
+    "marks_contract",
+    "generations_contract",
+    "holdings_contract",
+    "freshness_contract",
+)
+pytest.register_assert_rewrite(*CONTRACTS)
 
 from mysqld import mysql, private, private_mysql, stranger  # noqa: E402
 from store_contract import emptied  # noqa: E402

@@ -584,14 +584,17 @@ class IndexContract:
         assert ids(find(store, grown, "cats", "carl", refinements=(("city", ("Rome",)), ("sizes", (4,))))) == ["c"]
         assert ids(find(store, grown, sort=(Sort("city"),))) == ["c", "a"]
 
-    @pytest.mark.parametrize("cls", [Changed, Shrunk])
-    def test_migrate_refuses_what_only_a_rebuild_can_do(self, store: ReadStore, declare: Declare, cls: type[Resource]) -> None:
+    @pytest.mark.parametrize(("cls", "was"), [(Changed, "name was keyword and text, is keyword"), (Shrunk, "name was .* is not declared")])
+    def test_what_only_a_rebuild_can_do_is_told_and_not_done(
+        self, store: ReadStore, declare: Declare, cls: type[Resource], was: str
+    ) -> None:
         small = declare(Small)
         other = replace(cls.declaration, index=small.index)
 
-        for call in (store.migrate, store.pending):
-            with pytest.raises(Outdated, match=r"name .*Only a rebuild can change that"):
-                call(other)
+        [sentence] = store.migrate(other)
+        assert re.fullmatch(f"{small.index}-000001 was built for another declaration .{was}.*: run `twofold rebuild small`.*", sentence)
+        with pytest.raises(Outdated, match=re.escape(sentence)):
+            store.pending(other)
         assert store.pending(small) == []
 
     def test_two_may_migrate_at_once(self, store: ReadStore, declare: Declare) -> None:

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from twofold.errors import NeedsRebuild, Outdated, Unavailable
-from twofold.log.port import EventLog, Message, Subscription
+from twofold.log.port import EventLog, Message, Replay, Subscription
 
 PATIENCE = 20.0  # seconds until a test gives up waiting for what should happen
 EVERY_BYTE = bytes(range(256))
@@ -24,7 +24,7 @@ def note(key: str | None, value: object) -> Message:
     return Message(None if key is None else key.encode(), str(value).encode())
 
 
-def read(subscription: Subscription, count: int, limit: int = 100) -> list[Message]:
+def read(subscription: Subscription | Replay, count: int, limit: int = 100) -> list[Message]:
     """The next `count` messages, or fewer if they do not come."""
     found: list[Message] = []
     deadline = time.monotonic() + PATIENCE
@@ -97,6 +97,19 @@ class LogContract:
         yield join
         for member in members:
             member.close()
+
+    @pytest.fixture
+    def replay(self) -> Iterator[Callable[..., Replay]]:
+        """Replays that are closed at the end."""
+        opened = []
+
+        def replay(log: EventLog, topic: str, offsets: dict[int, int]) -> Replay:
+            opened.append(log.replay(topic, offsets))
+            return opened[-1]
+
+        yield replay
+        for each in opened:
+            each.close()
 
     # create
 
@@ -428,6 +441,83 @@ class LogContract:
     def test_check_is_one_line(self, log: EventLog) -> None:
         assert log.check().strip()
         assert "\n" not in log.check()
+
+    def test_a_group_that_is_moved_goes_on_there(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(5)])
+        here = next(position.partition for position in log.positions(fresh_topic, "any") if position.end)
+        for offset in (3, 1):
+            log.move(fresh_topic, "moved", {here: offset})
+            assert [position.committed for position in log.positions(fresh_topic, "moved")][here] == offset
+
+        member = join(log, fresh_topic, "moved")
+        assert values(read(member, 4)) == [b"1", b"2", b"3", b"4"]
+        with pytest.raises(Unavailable, match="has members"):
+            log.move(fresh_topic, "moved", {here: 0})
+
+    # replay
+
+    def test_a_replay_reads_from_its_offsets_on(self, log: EventLog, fresh_topic: str, replay: Callable[..., Replay]) -> None:
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(40)])
+        positions = log.positions(fresh_topic, "any")
+        starts = {position.partition: position.end // 2 for position in positions}
+        ends = {position.partition: position.end for position in positions}
+        reader = replay(log, fresh_topic, starts)
+        assert reader.offsets() == starts
+
+        got = read(reader, sum(ends.values()) - sum(starts.values()), limit=7)
+
+        assert reader.offsets() == ends
+        places = {(message.partition, message.offset) for message in got}
+        assert places == {(number, offset) for number in ends for offset in range(starts[number], ends[number])}
+        published(log, fresh_topic, [note("a", "more")])
+        assert values(read(reader, 1)) == [b"more"]
+
+    def test_a_replay_begins_at_the_beginning_of_a_partition_that_is_not_named(
+        self, log: EventLog, fresh_topic: str, replay: Callable[..., Replay], trim: Callable[[str, int, int], None]
+    ) -> None:
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(40)])
+        trim(fresh_topic, 0, 3)
+        ends = {position.partition: position.end for position in log.positions(fresh_topic, "any")}
+        reader = replay(log, fresh_topic, {1: ends[1]})
+        assert reader.offsets() == {0: 3, 1: ends[1]}
+
+        assert [message.offset for message in read(reader, ends[0] - 3)] == list(range(3, ends[0]))
+        assert reader.poll(0, 0.1) == reader.poll(1, 0.1) == []
+
+    def test_groups_do_not_notice_a_replay(
+        self, log: EventLog, fresh_topic: str, replay: Callable[..., Replay], join: Callable[..., Subscription], group: str
+    ) -> None:
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(10)])
+        member = join(log, fresh_topic)
+        got = read(member, 10)
+        assert len(read(replay(log, fresh_topic, {}), 10)) == 10
+        member.commit(got)
+
+        assert [position.lag for position in log.positions(fresh_topic, group)] == [0, 0]
+
+    def test_a_replay_whose_next_message_is_gone_needs_a_rebuild(
+        self, log: EventLog, fresh_topic: str, replay: Callable[..., Replay], trim: Callable[[str, int, int], None]
+    ) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(5)])
+        here = next(position.partition for position in log.positions(fresh_topic, "any") if position.end)
+        trim(fresh_topic, here, 3)
+        reader = replay(log, fresh_topic, {here: 2})
+
+        for _ in range(2):
+            with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {here}\b"):
+                read(reader, 1)
+
+    def test_a_replay_of_a_topic_that_is_not_there_is_outdated(self, log: EventLog) -> None:
+        with pytest.raises(Outdated, match="twofold migrate"):
+            log.replay(f"missing-{uuid.uuid4()}", {})
+
+    def test_a_replay_is_closed_twice_and_then_not_used(self, log: EventLog, fresh_topic: str, replay: Callable[..., Replay]) -> None:
+        reader = replay(log, fresh_topic, {})
+        reader.close()
+        reader.close()
+
+        with pytest.raises(Unavailable, match="closed"):
+            reader.poll(1, 0)
 
     # a log that no longer reaches back
 

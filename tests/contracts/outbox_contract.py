@@ -15,6 +15,7 @@ from twofold.fields import timestamp
 from twofold.record import Record
 from twofold.store import outbox as outbox_module
 from twofold.store.engine import Database
+from twofold.store.leases import SqlLeases
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Writes
 from twofold.store.sql import SqlStore
@@ -216,6 +217,17 @@ class OutboxContract:
         outbox.lead("a", 60)
         outbox.resign("a")
         assert standby.lead("b", 60)
+
+    def test_leases_of_other_names_are_independent(self, outbox: SqlOutbox, database: Database) -> None:
+        leases = SqlLeases(APP, database)
+        assert outbox.lead("a", 60)
+        assert leases.take("x" * 63, "b", 60)
+        assert not leases.take("x" * 63, "c", 60)
+        leases.give_back("x" * 63, "c")
+        assert not leases.take("x" * 63, "c", 60)
+        leases.give_back("x" * 63, "b")
+        assert leases.take("x" * 63, "c", 60)
+        assert outbox.lead("a", 60)
 
     def test_nobody_gives_back_anothers_lease(self, outbox: SqlOutbox, standby: SqlOutbox) -> None:
         outbox.lead("a", 60)

@@ -541,6 +541,8 @@ class StoreContract:
             lambda: store.settle(Doubt(new_id())),
             lambda: store.look(MEMBERS, {"email": b"x"}, []),
             lambda: store.count(MEMBERS),
+            lambda: store.scan(MEMBERS, "", 1),
+            lambda: store.fetch(MEMBERS, [new_id()]),
             store.check,
             lambda: outbox.pending(1),
             lambda: outbox.remove([1]),

@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,19 +19,22 @@ from typing import Any
 import orjson
 import pytest
 from freshness_contract import FreshnessContract
+from generations_contract import GenerationsContract, Store, wait, writing
+from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
 from twofold.errors import EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
+from twofold.index.elastic_mapping import meta
 from twofold.index.port import ReadStore, Verdict
 from twofold.index.search import Search
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
 
-class TestSqlite(FreshnessContract, IndexContract):
+class TestSqlite(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[ReadStore]:
         store = SqliteIndex(tmp_path / "read.db")
@@ -44,6 +48,50 @@ class TestSqlite(FreshnessContract, IndexContract):
             connection.execute("DELETE FROM generation WHERE alias = ?", (resource.index,))
 
     lose = drop
+
+    def reopened(self, store: Store) -> Store:
+        assert isinstance(store, SqliteIndex)
+        store.close()
+        return SqliteIndex(store._file.path)
+
+    def stranger(self, store: Store, name: str) -> Callable[[], bool]:
+        with self._stranger(store) as connection:
+            connection.execute(f'CREATE TABLE "doc_{name}" (own TEXT)')
+
+        def there() -> bool:
+            with self._stranger(store) as connection:
+                return connection.execute(f'SELECT count(*) FROM "doc_{name}"').fetchone() == (0,)
+
+        return there
+
+    def age(self, store: Store, resource: Declaration) -> None:
+        with self._stranger(store) as connection:
+            connection.execute("UPDATE generation SET analysis = 0, digest = 'aged' WHERE alias = ?", (resource.index,))
+
+    def test_a_file_from_when_an_index_had_one_generation_is_brought_along(self, store: Store, declare: Declare) -> None:
+        resource = declare(Small)
+        fill(store, resource, [live("a", name="anna")])
+        with self._stranger(store) as connection:
+            kept = "name TEXT PRIMARY KEY, alias TEXT NOT NULL UNIQUE, resource TEXT NOT NULL, digest TEXT NOT NULL, fields TEXT NOT NULL"
+            connection.execute(f"CREATE TABLE before ({kept})")
+            connection.execute("INSERT INTO before SELECT name, alias, resource, 'old', fields FROM generation")
+            connection.execute("DROP TABLE generation")
+            connection.execute("ALTER TABLE before RENAME TO generation")
+
+        after = self.reopened(store)
+
+        assert after.pending(resource) == []
+        assert ids(find(after, resource, "anna")) == ["a"]
+        after.promote(resource, after.create(resource, {}))
+        assert ids(find(after, resource, "anna")) == []
+        after.close()
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        table = f'"doc_{resource.index}"'
+        with self._stranger(store) as connection:
+            parameters = (orjson.dumps(document), key)
+            if connection.execute(f"UPDATE {table} SET document = ?, version = version + 1 WHERE id = ?", parameters).rowcount == 0:
+                connection.execute(f"INSERT INTO {table} (document, id, version, deleted) VALUES (?, ?, 1, 0)", parameters)
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
@@ -62,7 +110,7 @@ class TestSqlite(FreshnessContract, IndexContract):
         connection.close()
 
 
-class ElasticContract(FreshnessContract, IndexContract):
+class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
     """What both engines share. The tests here are about what a cluster can do to us and a file cannot."""
 
     engine: Engine
@@ -89,11 +137,63 @@ class ElasticContract(FreshnessContract, IndexContract):
         store.close()
 
     def drop(self, store: ReadStore, resource: Declaration) -> None:
-        self.lose(store, resource)
-        self.cluster_client.send("DELETE", f"/{resource.index}-refusals", expect=(404,))
+        for name in self.cluster_client.send("GET", f"/{resource.index}-*?filter_path=*.settings.index.uuid")[1]:
+            self.cluster_client.send("DELETE", f"/{name}")
+
+    def plant(self, store: ReadStore, resource: Declaration, key: str, document: dict[str, Any]) -> None:
+        self.cluster_client.send("PUT", f"/{resource.index}-000001/_doc/{key}", document)
 
     def lose(self, store: ReadStore, resource: Declaration) -> None:
         self.cluster_client.send("DELETE", f"/{resource.index}-000001", expect=(404,))
+
+    def reopened(self, store: Store) -> Store:
+        return ElasticIndex([self.url], engine=self.engine)
+
+    def stranger(self, store: Store, name: str) -> Callable[[], bool]:
+        client = self.cluster_client
+        client.send("PUT", f"/{name}")
+        before = client.send("GET", f"/{name}")
+        return lambda: client.send("GET", f"/{name}") == before
+
+    def age(self, store: Store, resource: Declaration) -> None:
+        name = f"{resource.index}-000001"
+        meta = self.cluster_client.send("GET", f"/{name}/_mapping")[1][name]["mappings"]["_meta"]
+        meta["twofold"] |= {"analysis": 0, "digest": "aged"}
+        self.cluster_client.send("PUT", f"/{name}/_mapping", {"_meta": meta})
+
+    def test_a_block_of_somebody_else_is_made_a_fence_without_lifting_it(self, store: Store, declare: Declare, cluster: Client) -> None:
+        resource = declare(Small)
+        name = f"{resource.index}-000001"
+
+        with writing(store, resource) as writers:
+            wait(lambda: len(writers.acknowledged) > 20)
+            cluster.send("PUT", f"/{name}/_settings", {"index.blocks.write": True})
+            store.block(resource, name, blocked=True)
+            writers.assert_ended()
+
+        assert cluster.send("GET", f"/{name}/_settings?filter_path=**.blocks")[1][name]["settings"]["index"]["blocks"] == {"write": "true"}
+
+    def test_an_alias_that_names_a_stranger_too_is_not_moved(self, store: Store, declare: Declare, cluster: Client) -> None:
+        resource = declare(Small)
+        there = self.stranger(store, f"{resource.index}-000007")
+        name = store.create(resource, {})
+        cluster.send("PUT", f"/{resource.index}-000007/_alias/{resource.index}")
+
+        with pytest.raises(Outdated, match="which is not twofold's"):
+            store.promote(resource, name)
+        cluster.send("DELETE", f"/{resource.index}-000007/_alias/{resource.index}")
+        assert there()
+
+    def test_an_alias_that_names_several_generations_is_mended_by_promote(self, store: Store, declare: Declare, cluster: Client) -> None:
+        resource = declare(Small)
+        name = store.create(resource, {})
+        cluster.send("PUT", f"/{name}/_alias/{resource.index}")
+        with pytest.raises(Unavailable, match="several"):
+            store.live(resource)
+
+        store.promote(resource, name)
+
+        assert store.live(resource) == name
 
     @contextmanager
     def blocked(self, store: ReadStore, resource: Declaration) -> Iterator[None]:
@@ -150,7 +250,8 @@ class ElasticContract(FreshnessContract, IndexContract):
         self, store: ReadStore, declare: Declare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resource = declare()
-        monkeypatch.setattr(store, "_generation", lambda resource: f"{resource.index}-000009")
+        assert isinstance(store, ElasticIndex)
+        monkeypatch.setattr(store._aliases, "look", lambda resource, generation: f"{resource.index}-000009")
 
         [outcome] = store.apply(resource, [live("a")])
 
@@ -225,7 +326,8 @@ class FakeNode:
             def do_GET(self) -> None:
                 node.headers.append(self.headers)
                 lines = self.rfile.read(int(self.headers.get("content-length", 0))).splitlines()
-                status, content = (200, {"things-000001": {}}) if self.path.startswith("/_alias/") else answer(self.path, lines)
+                looks = self.command == "GET" and "/_mapping" in self.path
+                status, content = (200, GENERATION) if looks else answer(self.path, lines)
                 body = content.encode() if isinstance(content, str) else orjson.dumps(content)
                 self.send_response(status)
                 self.send_header("content-type", "text/html" if isinstance(content, str) else "application/json")
@@ -249,6 +351,7 @@ class FakeNode:
 
 
 THINGS = replace(Small.declaration, name="things", index="things")
+GENERATION = {"things-000001": {"mappings": {"_meta": meta(THINGS, {})}}}
 FIVE = [live(f"SECRET-{number}", name="SECRET") for number in range(5)]
 
 
@@ -373,6 +476,62 @@ class TestElasticAnswers:
 
         with answering(answer) as store, pytest.raises(Unavailable):
             store.search(THINGS, [Search(), Search(), Search()])
+
+    def test_a_reader_looks_at_the_alias_once_a_second(self) -> None:
+        node = FakeNode(lambda _, lines: (200, {"docs": [{"_id": "a", "found": False}]}))
+        store = ElasticIndex([node.url], engine="elasticsearch")
+        begun = time.monotonic()
+
+        for _ in range(50):
+            assert store.get(THINGS, ["a"]) == {}
+
+        assert 1 <= len(node.headers) - 50 <= 1 + (time.monotonic() - begun)
+        store.close()
+        node.close()
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"acknowledged": False, "shards_acknowledged": False, "indices": []},
+            {"acknowledged": True, "shards_acknowledged": False, "indices": [{"name": "things-000001", "blocked": True}]},
+            {"acknowledged": True, "shards_acknowledged": True, "indices": [{"name": "things-000001", "blocked": False}]},
+            {},
+        ],
+    )
+    def test_a_block_that_not_every_shard_has_is_none(self, answer: Any) -> None:
+        def told(path: str, _: list[bytes]) -> Answer:
+            return 200, answer if "_block" in path else {"acknowledged": True}
+
+        with answering(told) as store, pytest.raises(Unavailable):
+            store.block(THINGS, "things-000001", blocked=True)
+
+    def test_what_not_every_node_has_is_not_done(self) -> None:
+        calls: list[Callable[[ElasticIndex], None]] = [
+            lambda store: store.note(THINGS, "things-000001", {}),
+            lambda store: store.block(THINGS, "things-000001", blocked=False),
+            lambda store: store.promote(THINGS, "things-000001"),
+        ]
+
+        def told(path: str, _: list[bytes]) -> Answer:
+            return (404, {"error": "missing"}) if "_alias/" in path else (200, {"acknowledged": False})
+
+        for call in calls:
+            with answering(told) as store, pytest.raises(Unavailable, match="asked for again"):
+                call(store)
+
+    @pytest.mark.parametrize(
+        ("status", "nodes", "room"),
+        [
+            (200, {"a": (["data"], 5), "b": (["data_hot"], 3), "c": (["ingest"], 1), "d": (["data_frozen"], 2)}, 3),
+            (200, {"a": (["data"], 5), "b": (["data_content"], None)}, None),
+            (200, {"c": (["master"], 5)}, None),
+            (403, {}, None),
+        ],
+    )
+    def test_room_is_what_the_fullest_node_for_documents_has(self, status: int, nodes: dict[str, Any], room: int | None) -> None:
+        told = {name: {"roles": roles, "fs": {"total": {"available_in_bytes": free}}} for name, (roles, free) in nodes.items()}
+        with answering(lambda *_: (status, {"nodes": told})) as store:
+            assert store.room() == room
 
     def test_credentials_are_sent_and_not_told(self) -> None:
         node = FakeNode(lambda _, lines: (401, {"error": {"type": "security_exception", "reason": "no SECRET"}}))

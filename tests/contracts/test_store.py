@@ -16,6 +16,7 @@ import pytest
 from mysqld import Private, Stranger, connect, query, waiting
 from proxy import Proxy
 from pymysql.constants import CR, ER
+from scans_contract import ScansContract
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from store_contract import (
@@ -47,7 +48,7 @@ from twofold.store.sql import SqlStore
 KEY = MEMBERS.field("email").unique_key
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(ScansContract, StoreContract):
     @pytest.fixture
     def database(self, sqlite_database: Database) -> Database:
         return sqlite_database
@@ -81,7 +82,7 @@ class TestSqlite(StoreContract):
 
 
 @pytest.mark.engine
-class TestMysql(StoreContract):
+class TestMysql(ScansContract, StoreContract):
     @pytest.fixture
     def database(self, mysql_database: Database) -> Database:
         return mysql_database

@@ -30,12 +30,18 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "<time>"),
     (re.compile(r'"(\d+)\.[0-9a-f]{8}"'), r'"\1.<digest>"'),
     (re.compile(r'(next_cursor": ?"|cursor=)[\w-]+'), r"\1<cursor>"),
+    (re.compile(r'(took_ms": ?)\d+'), r"\1<milliseconds>"),
+    (re.compile(r'(_score": ?)[\d.e-]+'), r"\1<score>"),
     (re.compile(r"(SQLite|MySQL|Elasticsearch|OpenSearch) \d[\w.+-]*"), r"\1 <version>"),
     (re.compile(r'"waited_ms":\d+'), '"waited_ms":<milliseconds>'),
     (re.compile(r"dlq_partition:\d"), "dlq_partition:<number>"),
+    (re.compile(r'"partition": "\d"'), '"partition": "<number>"'),
     (re.compile(r"status (green|yellow)"), "status <fine>"),
     (re.compile(r"cluster id [\w-]+"), "cluster id <id>"),
     (re.compile(r"[\d.]+ s, \d+ lines/s"), "<seconds> s, <rate> lines/s"),
+    (re.compile(r"of the log, [\d.]+ s\."), "of the log, <seconds> s."),
+    (re.compile(r"[\d.]+ s, [\d,]+ ids/s"), "<seconds> s, <rate> ids/s"),
+    (re.compile(r"[\d.]+ MB|\"size\": \d+"), "<size>"),
     (re.compile(r"(oldest.seconds\"?:?) [\d.]+"), r"\1 <seconds>"),
     (re.compile(r"\b\d+ passed.* in [\d.]+s"), "<count> passed in <seconds>s"),
     (re.compile(r"(\d+) of \1 created in [\d.]+ s: \d+ a second"), "<all> created in <seconds> s: <rate> a second"),
@@ -110,7 +116,8 @@ class Shell:
         if match := re.fullmatch(r"export (\w+)=(\S+)", command):
             self._environment[match[1]] = match[2]
             return ""
-        if (match := re.fullmatch(r"cat (\S+)", command)) and not (self.folder / match[1]).exists():  # a file that the reader makes
+        match = re.fullmatch(r"cat (\S+)", command)
+        if match and (match[1].endswith(".py") or not (self.folder / match[1]).exists()):  # a file that the reader makes, or changes
             self.write(match[1], step.expected)
         if SERVING.match(command):
             return self._there(self._serve(command, step.expected.count("\n") + 1))

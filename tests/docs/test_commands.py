@@ -101,9 +101,9 @@ def test_commands_on_real_engines(path: Path, tmp_path: Path) -> None:
 
 def _provide(shell: Shell, path: Path) -> None:
     """The programs that a document shows, wherever in it they are run."""
-    for step in (step for block in blocks(path) if block.language == "console" for step in steps(block)):
-        if step.command.startswith("cat ") and step.command.endswith(".py"):
-            shell.write(step.command.removeprefix("cat "), step.expected)
+    shown = (step for block in blocks(path) if block.language == "console" for step in steps(block))
+    for step in reversed([step for step in shown if step.command.startswith("cat ") and step.command.endswith(".py")]):
+        shell.write(step.command.removeprefix("cat "), step.expected)  # of one that is changed, the first form
 
 
 def _run(shell: Shell, block: Block) -> None:

@@ -31,4 +31,4 @@ def opened(engine: str, resource: Declaration) -> Iterator[ReadStore]:
         finally:
             store.close()
             if engine in URLS:
-                httpx.delete(f"{URLS[engine]}/{resource.index}-000001")
+                httpx.delete(f"{URLS[engine]}/{resource.index}-000001,{resource.index}-refusals?ignore_unavailable=true")

@@ -227,6 +227,20 @@ def test_a_client_that_takes_nothing_is_cut_off(stop: list[Exports], monkeypatch
     asyncio.run(run())
 
 
+def test_large_lines_are_sent_in_pieces(stop: list[Exports], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "PIECE", 7)
+    stop.append(Exports(Index(2)))  # type: ignore[arg-type]
+
+    async def run() -> None:
+        client = Client()
+        await (await begin(stop[0]))(SCOPE, client.receive, client.send)
+        assert max(len(message.get("body", b"")) for message in client.messages) == 7
+        whole = b"".join(message.get("body", b"") for message in client.messages)
+        assert [orjson.loads(line).get("id") for line in whole.splitlines()] == ["0", "1", None]
+
+    asyncio.run(run())
+
+
 def test_a_failure_midway_leaves_the_last_line_out(stop: list[Exports]) -> None:
     index = Index(3, Unavailable("10.0.0.7"))
     stop.append(Exports(index))  # type: ignore[arg-type]

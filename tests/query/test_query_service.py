@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+import structlog
 from tests.stack import Stack
 
+from twofold import Resource
 from twofold.errors import Contended, Unavailable
+from twofold.query import outdated
 from twofold.users import User
 
 NAMES = ["Ana García", "Anna Müller", "Björn Ek", "Ana Ek", "O'Neill", "😀 Smile", "Zoë <b>", "ana lower"]
+
+
+class Stranger(Resource, name="strangers"):
+    city: str = ""
+
+
 NOBODY = "/users/00000000-0000-7000-8000-000000000000"
 
 
@@ -241,6 +251,22 @@ class TestEngineDown:
         answer = stack.query.get(url)
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "read-store-unavailable", "1")
         assert "10.0.0.7" not in answer.text
+
+    @pytest.mark.parametrize("url", ["/users", "/users?q=ana", NOBODY])
+    def test_an_index_of_another_declaration_is_told_and_logged_once(self, stack: Stack, url: str) -> None:
+        index, users = stack.system.index, User.declaration
+        assert stack.query.get("/users").status_code == 200
+        newer = replace(users, cls=Stranger, fields=(*users.fields, *Stranger.declaration.fields))
+        index.promote(users, index.create(newer, {}))
+        outdated._tell.cache_clear()
+
+        with structlog.testing.capture_logs() as logs:
+            answers = [stack.query.get(url) for _ in range(3)]
+
+        found = {(answer.status_code, answer.json()["code"], answer.headers["retry-after"]) for answer in answers}
+        assert found == {(503, "declaration-outdated", "10")}
+        told = "The index users is now users-000002, which was built for another declaration: this program is the older one."
+        assert [line["reason"] for line in logs if line["event"] == "queries are refused"] == [f"{told} Start the new version."]
 
     def test_what_is_wrong_with_a_request_is_told_all_the_same(self, stack: Stack) -> None:
         stack.system.index.close()

@@ -25,8 +25,12 @@ class Client:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection(HOST, port, timeout=30)
 
-    def send(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
-        self._connection.request(method, path, body, {"Content-Type": content_type} if body is not None else {})
+    def send(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json", **headers: str
+    ) -> tuple[int, bytes]:
+        """`headers`: consistency_token is Consistency-Token."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request(method, path, body, {**sent, "Content-Type": content_type} if body is not None else sent)
         response = self._connection.getresponse()
         return response.status, response.read()
 

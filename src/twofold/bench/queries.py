@@ -53,16 +53,16 @@ def questions(resource: Declaration, known: Known, letters: Sequence[int] = (LET
     asked = [Question(GET, [f"/{resource.name}/{id_}" for id_ in some], list(some))]
     if known.words:
         words = [draw.choice(known.words) for _ in range(ASKED)]
-        asked.append(_searches(resource, WORD, [[("q", f"{word} ")] for word in words]))
-        asked += [_searches(resource, prefix(count), [[("q", word[:count])] for word in words]) for count in letters]
+        asked.append(searches(resource, WORD, [[("q", f"{word} ")] for word in words]))
+        asked += [searches(resource, prefix(count), [[("q", word[:count])] for word in words]) for count in letters]
     if known.field:
         values = [draw.choice(known.values) for _ in range(ASKED)]
-        asked.append(_searches(resource, FILTER, [[(known.field, value), ("sort", "-created_at")] for value in values]))
+        asked.append(searches(resource, FILTER, [[(known.field, value), ("sort", "-created_at")] for value in values]))
     by_id = Search(sort=(Sort("id"),))
     pages: list[Parameters] = [[("sort", "id"), ("cursor", cursor(by_id, (id_,)))] for id_ in some]
-    return [*asked, _searches(resource, CURSOR, pages)]
+    return [*asked, searches(resource, CURSOR, pages)]
 
 
-def _searches(resource: Declaration, kind: str, asked: list[Parameters]) -> Question:
+def searches(resource: Declaration, kind: str, asked: list[Parameters]) -> Question:
     paths = [f"/{resource.name}?{urlencode(parameters)}" for parameters in asked]
     return Question(kind, paths, [language.parse(resource, parameters) for parameters in asked])

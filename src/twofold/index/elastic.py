@@ -6,32 +6,31 @@ alias names at that moment, through an alias of its own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
 from twofold.errors import Outdated, Unavailable
-from twofold.fields import Field
-from twofold.index import elastic_bulk, elastic_refusals
+from twofold.index import elastic_bulk, elastic_migrate, elastic_refusals
 from twofold.index.checks import check
-from twofold.index.elastic_client import Answer, Client, Engine, path, reason_of
+from twofold.index.elastic_alias import Aliases
+from twofold.index.elastic_client import Client, Engine, path, reason_of
 from twofold.index.elastic_export import exported
-from twofold.index.elastic_mapping import index_body, mapping_of, writing_alias
+from twofold.index.elastic_generations import ElasticGenerations
+from twofold.index.elastic_holdings import ElasticHoldings
+from twofold.index.elastic_mapping import writing_alias
 from twofold.index.elastic_page import page, whole
 from twofold.index.elastic_query import search_lines
-from twofold.index.mapping import SYSTEM, first_generation, new_fields, shape
+from twofold.index.mapping import SYSTEM, shape
 from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
 from twofold.index.search import Hit, Page, Search
 from twofold.resource import Declaration
 
-# For so long a generation is written to without another look at the alias. One that was replaced refuses writes, so nothing is lost by it.
-GENERATION_SECONDS = 1.0
 SPOILED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # a bulk as a whole
 
 
-class ElasticIndex:
+class ElasticIndex(ElasticGenerations):
     """Indices of one cluster. Its `hosts` are full URLs of nodes."""
 
     unsupported: frozenset[str] = frozenset()
@@ -47,37 +46,39 @@ class ElasticIndex:
     ) -> None:
         self._client = Client(hosts, engine, user, password)
         self._refresh_interval = refresh_interval
-        self._generations: dict[str, tuple[str, float]] = {}
+        self._aliases = Aliases(self._client)
+        self.holdings = ElasticHoldings(self._client, self._aliases.live)
 
     def migrate(self, resource: Declaration) -> list[str]:
-        steps, generation, fields = self._plan(resource)
-        if fields is None:
-            self._create(resource, generation)
-        elif fields:
-            self._client.send("PUT", path(generation, "_mapping"), mapping_of(resource, fields))
+        steps = elastic_migrate.migrate(self._client, resource, self._refresh_interval)
         if missing := elastic_refusals.plan(self._client, resource):
             elastic_refusals.create(self._client, resource)
         return steps + missing
 
     def pending(self, resource: Declaration) -> list[str]:
-        return self._plan(resource)[0] + elastic_refusals.plan(self._client, resource)
+        steps, generation, meta = elastic_migrate.pending(self._client, resource)
+        if meta is not None and not steps:
+            self._aliases.meet(resource, generation, meta)
+        return steps + elastic_refusals.plan(self._client, resource)
 
-    def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
+    def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         if not operations:
             return []
-        generation, asked_at = self._generations.pop(resource.index, ("", 0.0))
-        if time.monotonic() - asked_at > GENERATION_SECONDS:
-            generation, asked_at = self.live(resource), time.monotonic()
-        batches = elastic_bulk.requests(operations)
-        outcomes = [outcome for batch in batches for outcome in self._bulk(resource, generation, batch)]
-        if not any(outcome.verdict is Verdict.UNAVAILABLE for outcome in outcomes):  # else ask again: it may have been replaced
-            self._generations[resource.index] = generation, asked_at
+        target = self._aliases.look(resource, generation)
+        try:
+            outcomes = [each for batch in elastic_bulk.requests(operations) for each in self._bulk(resource, target, batch, anew=anew)]
+        except Unavailable:
+            self._aliases.forget(resource)
+            raise
+        if any(outcome.verdict is Verdict.UNAVAILABLE for outcome in outcomes):  # it may have been replaced
+            self._aliases.forget(resource)
         return outcomes
 
     def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
         wanted = [key for key in ids if key]  # an empty id is an error to the engine
         if not wanted:
             return {}
+        self._aliases.look(resource, generation)
         _, answer = self._client.send("POST", path(generation or resource.index, "_mget"), {"ids": wanted})
         found = answer.get("docs", [])
         if len(found) != len(wanted):
@@ -92,6 +93,7 @@ class ElasticIndex:
             return []
         for search in searches:
             check(resource, search)
+        self._aliases.look(resource, generation)
         _, answer = self._client.send_lines("/_msearch", search_lines(resource, searches, generation or resource.index))
         responses = answer.get("responses", [])
         if len(responses) != len(searches):
@@ -100,6 +102,7 @@ class ElasticIndex:
 
     def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
         check(resource, search)
+        self._aliases.look(resource, "")
         return exported(self._client, resource, search)
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
@@ -109,10 +112,7 @@ class ElasticIndex:
             raise Unavailable(f"{self._client.name} could not refresh all shards of {name}")
 
     def live(self, resource: Declaration) -> str:
-        generation = self._generation(resource)
-        if generation is None:
-            raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
-        return generation
+        return self._aliases.live(resource)
 
     def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
         elastic_refusals.note(self._client, resource, versions)
@@ -121,7 +121,7 @@ class ElasticIndex:
         return elastic_refusals.noted(self._client, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
-        generation = self._generation(resource)
+        generation = self._aliases.named(resource)
         if generation is None:
             raise Outdated(f"There is no alias {resource.index}. Run: twofold migrate")
         counting = {
@@ -145,65 +145,22 @@ class ElasticIndex:
     def close(self) -> None:
         self._client.close()
 
-    def _plan(self, resource: Declaration) -> tuple[list[str], str, list[Field] | None]:
-        """What `migrate` has to do in words, the generation, and the fields to add; None where there is no generation."""
-        status, answer = self._client.send("GET", path(resource.index), expect=(HTTPStatus.NOT_FOUND,))
-        if status == HTTPStatus.NOT_FOUND:
-            generation = first_generation(resource)
-            return [f"create the index {generation} with the alias {resource.index}"], generation, None
-        generation, held = self._held(resource, answer)
-        fields = new_fields(resource, held)
-        return [f"add the field {field.name} to the index {generation}" for field in fields], generation, fields
-
-    def _held(self, resource: Declaration, answer: Answer) -> tuple[str, dict[str, str]]:
-        """The generation behind the alias and its shape. Raises Outdated where it is not ours."""
-        fix = f'Move or delete it, or declare the resource with another name: index="my-{resource.index}". Then run: twofold migrate'
-        if resource.index in answer:
-            raise Outdated(f"An index named {resource.index} exists that twofold did not make. {fix}")
-        if len(answer) != 1:
-            raise Outdated(
-                f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}. Leave it the newest generation only"
-            )
-        [(generation, index)] = answer.items()
-        meta = index.get("mappings", {}).get("_meta", {}).get("twofold")
-        if not meta or meta.get("resource") != resource.name:
-            raise Outdated(f"The alias {resource.index} names the index {generation}, which is not twofold's for {resource.name}. {fix}")
-        return generation, meta["fields"]
-
-    def _create(self, resource: Declaration, generation: str) -> None:
-        body = index_body(resource, generation, self._refresh_interval)
-        status, answer = self._client.send("PUT", path(generation), body, expect=(HTTPStatus.BAD_REQUEST,))
-        if status != HTTPStatus.BAD_REQUEST:
-            return
-        if reason_of(answer)[0] != "resource_already_exists_exception":
-            raise self._client.error(status, answer)
-        if self._plan(resource)[2] is None:  # else another process has just made both
-            raise Outdated(f"The index {generation} exists without the alias {resource.index}. Delete it, then run: twofold migrate")
-
-    def _generation(self, resource: Declaration) -> str | None:
-        status, answer = self._client.send("GET", path("_alias", resource.index), expect=(HTTPStatus.NOT_FOUND,))
-        if status == HTTPStatus.NOT_FOUND:
-            return None
-        if len(answer) != 1:
-            raise Unavailable(f"The alias {resource.index} names several indices: {', '.join(sorted(answer))}")
-        return next(iter(answer))
-
-    def _bulk(self, resource: Declaration, generation: str, operations: list[Operation]) -> list[Outcome]:
+    def _bulk(self, resource: Declaration, generation: str, operations: list[Operation], *, anew: bool) -> list[Outcome]:
         target = path(writing_alias(generation), "_bulk") + elastic_bulk.OPTIONS
-        status, answer = self._client.send_lines(target, elastic_bulk.lines(operations), expect=SPOILED)
+        status, answer = self._client.send_lines(target, elastic_bulk.lines(operations, anew=anew), expect=SPOILED)
         if status in SPOILED:
-            return self._halved(resource, generation, operations, status, reason_of(answer)[0])
+            return self._halved(resource, generation, operations, f"{status} {reason_of(answer)[0]}".strip(), anew=anew)
         outcomes = elastic_bulk.outcomes(operations, answer, shape(resource).keys() | SYSTEM.keys() | {"deleted"})
         if outcomes is None:
             raise self._client.nonsense("the items of a bulk")
         return outcomes
 
-    def _halved(self, resource: Declaration, generation: str, operations: list[Operation], status: int, kind: str) -> list[Outcome]:
+    def _halved(self, resource: Declaration, generation: str, operations: list[Operation], why: str, *, anew: bool) -> list[Outcome]:
         """Too large, or spoiled as a whole by one operation: that one alone is refused."""
-        if status == HTTPStatus.BAD_REQUEST and kind != "action_request_validation_exception":
-            raise Unavailable(f"{self._client.name} refuses bulk requests as such: 400 {kind}")  # so not for what is in them
+        if not why.startswith("413") and why != "400 action_request_validation_exception":
+            raise Unavailable(f"{self._client.name} refuses bulk requests as such: {why}")  # so not for what is in them
         if len(operations) == 1:
-            return [Outcome(Verdict.REJECTED, f"{status} {kind}".strip())]
+            return [Outcome(Verdict.REJECTED, why)]
         middle = len(operations) // 2
         halves = operations[:middle], operations[middle:]
-        return [outcome for half in halves for outcome in self._bulk(resource, generation, half)]
+        return [outcome for half in halves for outcome in self._bulk(resource, generation, half, anew=anew)]

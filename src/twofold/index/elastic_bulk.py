@@ -15,7 +15,7 @@ from twofold.index.port import Operation, Outcome, Verdict
 # The engine gives up waiting for a shard before we give up waiting for the engine; and only what is judged is sent back.
 OPTIONS = "?require_alias=true&timeout=5s&filter_path=errors,items.index._id,items.index.status,items.index.error"
 REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bodies that are much larger
-_LINES = b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n%b\n'
+_LINES = b'{"index":{"_id":%b,"version":%d,"version_type":"%b"}}\n%b\n'
 _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
 _NOT_JSON = "not_x_content_exception"  # Elasticsearch says 500 to it
 _ARGUMENT = "illegal_argument_exception"  # where it names no field, it is about the index, and so about every document
@@ -37,11 +37,11 @@ def requests(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
         yield batch
 
 
-def lines(operations: Sequence[Operation]) -> bytes:
-    parts = []
+def lines(operations: Sequence[Operation], *, anew: bool = False) -> bytes:
+    gate, parts = b"external_gte" if anew else b"external", []
     for operation in operations:
         document = operation.document.replace(b"\n", b" ")  # in JSON a raw line end can only be white space
-        parts.append(_LINES % (orjson.dumps(operation.id), operation.version, document))
+        parts.append(_LINES % (orjson.dumps(operation.id), operation.version, gate, document))
     return b"".join(parts)
 
 

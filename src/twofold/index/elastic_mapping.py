@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from twofold.fields import Field, Kind
-from twofold.index.mapping import digest, shape, texts
+from twofold.index.mapping import texts
+from twofold.index.shape import wanted
 from twofold.resource import Declaration
 
+# Raise it where settings, the analyser, or what is made of a kind of field changes: generations of before then ask for a rebuild.
+ANALYSIS = 1
 ANALYZER = "folded"
 LIVE: dict[str, Any] = {"bool": {"must_not": {"term": {"deleted": True}}}}
+# Strangers who write to the alias are refused; readers see live documents only.
+READING: dict[str, Any] = {"filter": LIVE, "is_write_index": False}
 _KEYWORD: dict[str, Any] = {"type": "keyword"}
 _TEXT: dict[str, Any] = {"type": "text", "analyzer": ANALYZER}
 _STORED: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}  # told, but neither searched nor sorted by
@@ -29,23 +35,28 @@ def writing_alias(generation: str) -> str:
     return f"{generation}-write"
 
 
-def index_body(resource: Declaration, generation: str, refresh_interval: str) -> dict[str, Any]:
-    """A generation with its aliases, made in one request: there is no moment with one and without the other."""
+def index_body(resource: Declaration, refresh_interval: str, marks: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "settings": {"index": _settings(refresh_interval)},
-        "mappings": {"dynamic": "strict", "_meta": meta(resource), "properties": _properties(resource)},
-        # Strangers who write to the alias are refused; readers see live documents only.
-        "aliases": {resource.index: {"filter": LIVE, "is_write_index": False}, writing_alias(generation): {}},
+        "mappings": {"dynamic": "strict", "_meta": meta(resource, marks), "properties": _properties(resource)},
     }
 
 
-def mapping_of(resource: Declaration, fields: list[Field]) -> dict[str, Any]:
+def aliases(resource: Declaration, generation: str, *, live: bool) -> dict[str, Any]:
+    """Made with the generation in one request: there is no moment with one and without the other."""
+    return {writing_alias(generation): {}, **({resource.index: READING} if live else {})}
+
+
+def mapping_of(resource: Declaration, fields: list[Field], marks: Mapping[str, Any]) -> dict[str, Any]:
     """The addition of fields to a generation's mapping."""
-    return {"_meta": meta(resource), "properties": {field.name: _property(field) for field in fields}}
+    return {"_meta": meta(resource, marks), "properties": {field.name: _property(field) for field in fields}}
 
 
-def meta(resource: Declaration) -> dict[str, Any]:
-    return {"twofold": {"resource": resource.name, "digest": digest(resource), "fields": shape(resource)}}
+def meta(resource: Declaration, marks: Mapping[str, Any]) -> dict[str, Any]:
+    """What a generation tells of itself. Engines put it in place of what was noted before, as a whole."""
+    built = wanted(resource, ANALYSIS)
+    told = {"resource": resource.name, "digest": built.digest, "fields": built.fields, "analysis": built.analysis}
+    return {"twofold": {**told, "marks": marks}}
 
 
 def text_paths(resource: Declaration) -> list[str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import orjson
-
-from twofold.errors import Outdated, Rejected
+from twofold.errors import Rejected
 from twofold.fields import INT64, Field, Kind
 from twofold.index.search import Hit, OneOf, Search, Sort
 from twofold.resource import Declaration
@@ -24,10 +21,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
-def first_generation(resource: Declaration) -> str:
-    return f"{resource.index}-000001"
-
-
 def texts(resource: Declaration) -> list[Field]:
     return [field for field in resource.indexed if field.text]
 
@@ -35,22 +28,6 @@ def texts(resource: Declaration) -> list[Field]:
 def shape(resource: Declaration) -> dict[str, str]:
     """How each public field is indexed, in words. Where this changes, documents or their index change."""
     return {field.name: _describe(field) for field in resource.indexed}
-
-
-def digest(resource: Declaration) -> str:
-    """Sixteen digits that change with the shape."""
-    return hashlib.sha256(orjson.dumps(shape(resource), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-
-
-def new_fields(resource: Declaration, held: Mapping[str, str]) -> list[Field]:
-    """The fields that an index of the shape `held` lacks. Raises Outdated where it differs in anything else."""
-    wanted = shape(resource)
-    for name, was in held.items():
-        if wanted.get(name) != was:
-            now = f"is {wanted[name]} in the declaration" if name in wanted else "is not declared any more"
-            fix = "Only a rebuild can change that, which this version cannot do yet"
-            raise Outdated(f"The index {resource.index} holds {name} as {was}, but it {now}. {fix}")
-    return [field for field in resource.indexed if field.name not in held]
 
 
 def full_sort(search: Search) -> tuple[Sort, ...]:

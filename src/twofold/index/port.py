@@ -67,7 +67,8 @@ class Generation:
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a generation holds under an id, tombstones too. `gate` is the version that the engine compares the next one with; a hand
-    edit can raise it above the document's own. `place` is where exactly it stands: it changes with every write.
+    edit can raise it above the document's own. `place` is where exactly it stands: it changes with every write, and only the adapter
+    reads it. A document that somebody made by hand may have another `id` inside, or none.
     """
 
     id: str
@@ -84,16 +85,19 @@ class ReadStore(Protocol):
     def migrate(self, resource: Declaration) -> list[str]:
         """Creates the first generation and its alias, adds new fields to the live one; says what it did, [] for nothing.
 
-        Raises Outdated for a change that only a rebuild can make, and for an index of that name that is not ours.
+        A change that only a rebuild can make is not begun: the sentence about it is what is said. Raises Outdated for an index of that
+        name that is not ours.
         """
 
     def pending(self, resource: Declaration) -> list[str]:
-        """What `migrate` would do; the services refuse to start unless it is []. Raises Outdated as `migrate` does."""
+        """What `migrate` would do; the services refuse to start unless it is []. Raises Outdated for a change that only a rebuild can
+        make, and as `migrate` does.
+        """
 
     def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         """One outcome per operation, in their order. An id occurs once. A version as old as the index's own changes nothing,
         also after a delete; with `anew`, an equal version is written again. Raises Unavailable where nothing is known of any; the same
-        call may then be made again. Raises Outdated where the alias has come to name a generation that is not of this declaration.
+        call may then be made again. Raises Outdated where the generation is not of this declaration; so do `get`, `search` and `export`.
         """
 
     def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
@@ -132,7 +136,7 @@ class ReadStore(Protocol):
 
 
 class Generations(Protocol):
-    """The generations of indices, for rebuild and rollback."""
+    """The generations of indices, for rebuild and rollback. All but `create` raise Rejected for a name that is none of the resource's."""
 
     def generations(self, resource: Declaration) -> list[Generation]:
         """All that exist, the oldest first."""
@@ -159,9 +163,10 @@ class Generations(Protocol):
 class Holdings(Protocol):
     """What a generation holds, for verify and repair."""
 
-    def scan(self, resource: Declaration, after: str, limit: int) -> list[Held]:
-        """Up to `limit` of what the live generation holds, tombstones too, in the order of ids (by bytes), behind the id `after`;
-        as of the last refresh.
+    def scan(self, resource: Declaration, after: Held | None, limit: int) -> list[Held]:
+        """`limit` of what the live generation holds, tombstones too, behind `after`, which an earlier page ended with; fewer at the end
+        only. As of the last refresh. In the order of ids (by bytes), but for those whose document has another `id` inside: they come where
+        that belongs, or at the end. What is written meanwhile may come twice.
         """
 
     def held(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Held]:
@@ -170,7 +175,7 @@ class Holdings(Protocol):
     def restore(self, resource: Declaration, operations: Sequence[Operation], seen: Mapping[str, Held]) -> list[Outcome]:
         """Puts these documents in place of what was `seen`, with the operation's version as gate even where that is lower.
 
-        STALE where something else stands there by now.
+        STALE where a gate above the operation's version stands there that was not seen: a write came between, and wins.
         """
 
     def remove(self, resource: Declaration, seen: Sequence[Held]) -> list[Outcome]:

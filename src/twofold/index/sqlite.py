@@ -12,73 +12,92 @@ from typing import Any
 import orjson
 
 from twofold.errors import Contended, Outdated, Unavailable
-from twofold.index import sqlite_dates, sqlite_page, sqlite_refusals, sqlite_schema
+from twofold.index import sqlite_dates, sqlite_generations, sqlite_page, sqlite_refusals, sqlite_schema
 from twofold.index.checks import check
-from twofold.index.mapping import first_generation
-from twofold.index.port import IndexStatus, Operation, Outcome
+from twofold.index.port import IndexStatus, Operation, Outcome, Verdict
 from twofold.index.search import Hit, Page, Search
-from twofold.index.sqlite_schema import tables
+from twofold.index.shape import Fitting, addition, creation, generation_name, lacking, misfit
+from twofold.index.sqlite_generations import Row, SqliteGenerations, find
+from twofold.index.sqlite_holdings import SqliteHoldings
+from twofold.index.sqlite_schema import ANALYSIS, Tables, tables
 from twofold.index.sqlite_write import Writer
 from twofold.resource import Declaration
 from twofold.runtime.embedded import Embedded
 
 
-class SqliteIndex:
+class SqliteIndex(SqliteGenerations):
     """Every index in one file. What is applied is found at once."""
 
     unsupported: frozenset[str] = frozenset()
 
     def __init__(self, path: Path) -> None:
         self._file = Embedded(path, sqlite_dates.register)
+        self._fitting = Fitting(ANALYSIS)
+        self.holdings = SqliteHoldings(self._read, self._write, lambda connection, resource: self._seen(connection, resource, ""))
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")
-            connection.execute(sqlite_schema.GENERATIONS)
+            sqlite_generations.prepare(connection)
             connection.execute(sqlite_refusals.REFUSALS)
 
     def migrate(self, resource: Declaration) -> list[str]:
         with self._write() as connection:
-            steps, fields = sqlite_schema.plan(connection, resource)
-            if fields is None:
-                sqlite_schema.create(connection, resource)
-            elif fields:
-                sqlite_schema.add_fields(connection, resource, fields)
-            return steps
+            row = find(connection, resource, "")
+            if row is None:
+                sqlite_generations.make(connection, resource, generation_name(resource, 1), live=True, marks={})
+                return [creation(resource)]
+            if sentence := misfit(resource, row.name, row.shape, ANALYSIS):
+                return [sentence]
+            if fields := lacking(resource, row.shape):
+                sqlite_schema.add_fields(connection, resource, row.name, fields)
+                sqlite_generations.note_shape(connection, resource, row.name)
+            return [addition(field, row.name, resource) for field in fields]
 
     def pending(self, resource: Declaration) -> list[str]:
         with self._read() as connection:
-            return sqlite_schema.plan(connection, resource)[0]
+            row = find(connection, resource, "")
+        if row is None:
+            return [creation(resource)]
+        if sentence := misfit(resource, row.name, row.shape, ANALYSIS):
+            raise Outdated(sentence)
+        if not (fields := lacking(resource, row.shape)):
+            self._meet(resource, row)
+        return [addition(field, row.name, resource) for field in fields]
 
-    def apply(self, resource: Declaration, operations: Sequence[Operation]) -> list[Outcome]:
+    def apply(self, resource: Declaration, operations: Sequence[Operation], *, generation: str = "", anew: bool = False) -> list[Outcome]:
         if not operations:
             return []
         with self._write() as connection:
-            return Writer(connection, resource).write(operations)
+            row = self._seen(connection, resource, generation)
+            if row.blocked:
+                return [Outcome(Verdict.UNAVAILABLE, f"the generation {row.name} is blocked")] * len(operations)
+            return Writer(connection, resource, tables(resource, row.name), anew=anew).write(operations)
 
     def get(self, resource: Declaration, ids: Sequence[str], *, generation: str = "") -> dict[str, dict[str, Any]]:
-        sql = f"SELECT id, document FROM {tables(resource).documents} WHERE id IN (SELECT value FROM json_each(?))"
-        with self._read(resource, generation) as connection:
+        with self._opened(resource, generation) as (connection, names):
+            sql = f"SELECT id, document FROM {names.documents} WHERE id IN (SELECT value FROM json_each(?))"
             rows = connection.execute(sql, (orjson.dumps(list(ids)).decode(),))
             return {key: orjson.loads(document) for key, document in rows}
 
     def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         for search in searches:
             check(resource, search)
-        with self._read(resource, generation) as connection:
-            return [sqlite_page.search(connection, resource, tables(resource), search) for search in searches]
+        with self._opened(resource, generation) as (connection, names):
+            return [sqlite_page.search(connection, resource, names, search) for search in searches]
 
     @contextmanager
     def export(self, resource: Declaration, search: Search) -> Iterator[Iterator[list[Hit]]]:
         check(resource, search)
         with _patient(), self._file.snapshot() as connection:
-            yield sqlite_page.export(connection, resource, tables(resource), search)
+            names = tables(resource, self._seen(connection, resource, "").name)
+            yield sqlite_page.export(connection, resource, names, search)
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """Nothing to do: a commit is visible to every search that starts after it."""
 
     def live(self, resource: Declaration) -> str:
         with self._read() as connection:
-            return _live(connection, resource)
+            return _named(connection, resource, "").name
 
     def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
         with self._write() as connection:
@@ -89,14 +108,13 @@ class SqliteIndex:
             return sqlite_refusals.noted(connection, resource, ids)
 
     def status(self, resource: Declaration) -> IndexStatus:
-        names = tables(resource)
         with self._read() as connection:
-            if not connection.execute("SELECT 1 FROM generation WHERE alias = ?", (resource.index,)).fetchone():
+            row = find(connection, resource, "")
+            if row is None:
                 raise Outdated(f"The index {resource.index} does not exist. Run: twofold migrate")
-            live, dead = (
-                connection.execute(f"SELECT count(*) FROM {names.documents} WHERE deleted = {deleted}").fetchone()[0] for deleted in (0, 1)
-            )
-        return IndexStatus(first_generation(resource), live, dead)
+            documents = tables(resource, row.name).documents
+            live, dead = (connection.execute(f"SELECT count(*) FROM {documents} WHERE deleted = {each}").fetchone()[0] for each in (0, 1))
+        return IndexStatus(row.name, live, dead)
 
     def check(self) -> str:
         with self._read() as connection:
@@ -112,20 +130,33 @@ class SqliteIndex:
             yield connection
 
     @contextmanager
-    def _read(self, resource: Declaration | None = None, generation: str = "") -> Iterator[sqlite3.Connection]:
-        """A snapshot, in which the generation, where one is named, is the live one."""
+    def _read(self) -> Iterator[sqlite3.Connection]:
         with _patient(), self._file.read() as connection:
-            if resource is not None and generation and generation != _live(connection, resource):
-                raise Unavailable(f"The generation {generation} is not there any more")
             yield connection
 
+    @contextmanager
+    def _opened(self, resource: Declaration, generation: str) -> Iterator[tuple[sqlite3.Connection, Tables]]:
+        """A snapshot, and the tables of the generation that is meant in it."""
+        with self._read() as connection:
+            yield connection, tables(resource, self._seen(connection, resource, generation).name)
 
-def _live(connection: sqlite3.Connection, resource: Declaration) -> str:
-    found = connection.execute("SELECT name FROM generation WHERE alias = ?", (resource.index,)).fetchone()
-    if found is None:
-        raise Unavailable(f"There is no alias {resource.index}. Run: twofold migrate")
-    name: str = found[0]
-    return name
+    def _seen(self, connection: sqlite3.Connection, resource: Declaration, generation: str) -> Row:
+        """The generation that is meant. Raises Outdated where it is not of the declaration's shape."""
+        row = _named(connection, resource, generation)
+        self._meet(resource, row)
+        return row
+
+    def _meet(self, resource: Declaration, row: Row) -> None:
+        if not self._fitting.known(resource, row.name, row.digest):
+            self._fitting.meet(resource, row.name, row.shape, row.digest)
+
+
+def _named(connection: sqlite3.Connection, resource: Declaration, generation: str) -> Row:
+    row = find(connection, resource, generation)
+    if row is None:
+        what = f"The generation {generation} is not there any more" if generation else f"There is no alias {resource.index}"
+        raise Unavailable(what if generation else f"{what}. Run: twofold migrate")
+    return row
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""The tables of one resource's index in SQLite: documents by id, and their words.
+"""The tables of one generation of an index in SQLite: documents by id, and their words.
 
 `doc_users` has a row per id, tombstones included, with a column `f_…` per field that is filtered or sorted by; a list is
-kept there as JSON. `fts_users` (FTS5) has the words of live documents under the same row number.
+kept there as JSON. `fts_users` (FTS5) has the words of live documents under the same row number. Those of further generations have the
+generation's name: `doc_users-000002`.
 """
 
 # ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
@@ -16,11 +17,11 @@ import orjson
 
 from twofold.errors import Outdated
 from twofold.fields import Field, Kind
-from twofold.index.mapping import digest, first_generation, new_fields, shape, texts
+from twofold.index.mapping import texts
 from twofold.resource import Declaration
 
-GENERATIONS = """CREATE TABLE IF NOT EXISTS generation (
-    name TEXT PRIMARY KEY, alias TEXT NOT NULL UNIQUE, resource TEXT NOT NULL, digest TEXT NOT NULL, fields TEXT NOT NULL)"""
+# Raise it where tables, the tokenizer, or what is made of a kind of field changes: generations of before then ask for a rebuild.
+ANALYSIS = 1
 # A character that the tokenizer takes for a word (private use) and that nobody writes: it keeps a phrase
 # from reaching over the end of one item of a list into the next.
 GAP = "\ue000"
@@ -30,8 +31,9 @@ _TYPES: dict[Kind, str] = {"integer": "INTEGER", "decimal": "INTEGER", "boolean"
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The names of a resource's tables and columns, quoted."""
+    """The names of a generation's tables and columns, quoted; `stem` is what its indexes are named by."""
 
+    stem: str
     documents: str
     words: str
     columns: tuple[Field, ...]
@@ -42,13 +44,20 @@ class Tables:
         return tuple(column_value(field, document.get(field.name)) for field in self.columns)
 
 
-def tables(resource: Declaration) -> Tables:
+def tables(resource: Declaration, generation: str) -> Tables:
+    name = stem(resource.index, generation)
     return Tables(
-        documents=quoted(f"doc_{resource.index}"),
-        words=quoted(f"fts_{resource.index}"),
+        stem=name,
+        documents=quoted(f"doc_{name}"),
+        words=quoted(f"fts_{name}"),
         columns=tuple(field for field in resource.indexed if field.filterable),
         texts=tuple(texts(resource)),
     )
+
+
+def stem(index: str, generation: str) -> str:
+    """What tables of a generation are named by. Those of the first have the index's name, as when there was only one."""
+    return index if generation == f"{index}-000001" else generation
 
 
 def quoted(name: str) -> str:
@@ -67,45 +76,36 @@ def text_value(value: Any) -> str | None:
     return f" {GAP} ".join(value) if isinstance(value, list) else value
 
 
-def plan(connection: sqlite3.Connection, resource: Declaration) -> tuple[list[str], list[Field] | None]:
-    """What `migrate` has to do, in words, and the fields to add; None where nothing is there yet."""
-    found = connection.execute("SELECT fields FROM generation WHERE alias = ?", (resource.index,)).fetchone()
-    if found is None:
-        _refuse_foreign(connection, resource)
-        return [f"create the index {first_generation(resource)} with the alias {resource.index}"], None
-    fields = new_fields(resource, orjson.loads(found[0]))
-    return [f"add the field {field.name} to the index {first_generation(resource)}" for field in fields], fields
-
-
-def create(connection: sqlite3.Connection, resource: Declaration) -> None:
-    names = tables(resource)
+def create(connection: sqlite3.Connection, resource: Declaration, generation: str) -> None:
+    names = tables(resource, generation)
+    _refuse_foreign(connection, names)
     columns = "".join(f"{column(field.name)} {_type(field)}, " for field in names.columns)
     connection.execute(
         f'CREATE TABLE {names.documents} ("row" INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, '
         f"deleted INTEGER NOT NULL, created_at TEXT, updated_at TEXT, {columns}document BLOB NOT NULL)"
     )
     for name in ("created_at", "updated_at", *(f"f_{field.name}" for field in names.columns if not field.many)):
-        _create_sort_index(connection, resource, name)
-    tombstones = quoted(f"doc_{resource.index}_tombstones")
+        _create_sort_index(connection, names, name)
+    tombstones = quoted(f"doc_{names.stem}_tombstones")
     connection.execute(f"CREATE INDEX {tombstones} ON {names.documents} (id) WHERE deleted = 1")
     _create_words(connection, names)
-    connection.execute(
-        "INSERT INTO generation (name, alias, resource, digest, fields) VALUES (?, ?, ?, '', '')",
-        (first_generation(resource), resource.index, resource.name),
-    )
-    _note_shape(connection, resource)
 
 
-def add_fields(connection: sqlite3.Connection, resource: Declaration, fields: Iterable[Field]) -> None:
-    names = tables(resource)
+def add_fields(connection: sqlite3.Connection, resource: Declaration, generation: str, fields: Iterable[Field]) -> None:
+    names = tables(resource, generation)
     for field in fields:
         if field.filterable:
             connection.execute(f"ALTER TABLE {names.documents} ADD COLUMN {column(field.name)} {_type(field)}")
             if not field.many:
-                _create_sort_index(connection, resource, f"f_{field.name}")
+                _create_sort_index(connection, names, f"f_{field.name}")
     if any(field.text for field in fields):
         _rebuild_words(connection, names)
-    _note_shape(connection, resource)
+
+
+def drop(connection: sqlite3.Connection, resource: Declaration, generation: str) -> None:
+    names = tables(resource, generation)
+    connection.execute(f"DROP TABLE {names.documents}")
+    connection.execute(f"DROP TABLE IF EXISTS {names.words}")
 
 
 def insert_words(names: Tables) -> str:
@@ -117,10 +117,10 @@ def _type(field: Field) -> str:
     return "TEXT" if field.many else _TYPES.get(field.kind, "TEXT")
 
 
-def _create_sort_index(connection: sqlite3.Connection, resource: Declaration, name: str) -> None:
+def _create_sort_index(connection: sqlite3.Connection, names: Tables, name: str) -> None:
     # Only live documents are searched; with `id` at the end a page of equal values needs no sorting.
-    index = quoted(f"doc_{resource.index}_{name}")
-    connection.execute(f"CREATE INDEX {index} ON {tables(resource).documents} ({quoted(name)}, id) WHERE deleted = 0")
+    index = quoted(f"doc_{names.stem}_{name}")
+    connection.execute(f"CREATE INDEX {index} ON {names.documents} ({quoted(name)}, id) WHERE deleted = 0")
 
 
 def _create_words(connection: sqlite3.Connection, names: Tables) -> None:
@@ -143,12 +143,7 @@ def _text_columns(names: Tables) -> str:
     return ", ".join(column(field.name) for field in names.texts)
 
 
-def _note_shape(connection: sqlite3.Connection, resource: Declaration) -> None:
-    values = (digest(resource), orjson.dumps(shape(resource)).decode(), resource.index)
-    connection.execute("UPDATE generation SET digest = ?, fields = ? WHERE alias = ?", values)
-
-
-def _refuse_foreign(connection: sqlite3.Connection, resource: Declaration) -> None:
-    name = f"doc_{resource.index}"
+def _refuse_foreign(connection: sqlite3.Connection, names: Tables) -> None:
+    name = f"doc_{names.stem}"
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
         raise Outdated(f"A table named {name} exists that twofold did not make. Drop or rename it, then run: twofold migrate")

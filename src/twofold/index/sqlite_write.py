@@ -12,7 +12,7 @@ import orjson
 from twofold.fields import Field
 from twofold.index.mapping import ID_BYTES, SYSTEM, fits
 from twofold.index.port import Operation, Outcome, Verdict
-from twofold.index.sqlite_schema import Tables, column, insert_words, tables, text_value
+from twofold.index.sqlite_schema import Tables, column, insert_words, text_value
 from twofold.resource import Declaration
 
 TERM_BYTES = 32_766  # Lucene's longest term
@@ -20,13 +20,13 @@ _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
 
 
 class Writer:
-    """Puts operations into a resource's tables, inside the transaction of its connection."""
+    """Puts operations into a generation's tables, inside the transaction of its connection."""
 
-    def __init__(self, connection: sqlite3.Connection, resource: Declaration) -> None:
+    def __init__(self, connection: sqlite3.Connection, resource: Declaration, names: Tables, *, anew: bool = False) -> None:
         self._connection = connection
-        self._names = tables(resource)
+        self._names = names
         self._fields = {field.name: field for field in resource.indexed}
-        self._upsert = _upsert(self._names)
+        self._upsert = _upsert(self._names, ">=" if anew else ">")
         self._rows: list[tuple[int]] = []
         self._words: list[tuple[Any, ...]] = []
 
@@ -67,12 +67,12 @@ class Writer:
         return found[0][0] if found else None
 
 
-def _upsert(names: Tables) -> str:
+def _upsert(names: Tables, newer: str) -> str:
     columns = ["id", "version", "deleted", "document", "created_at", "updated_at", *(column(field.name) for field in names.columns)]
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
     return (
         f"INSERT INTO {names.documents} ({', '.join(columns)}) VALUES ({', '.join('?' for _ in columns)}) "
-        f'ON CONFLICT (id) DO UPDATE SET {changes} WHERE version < excluded.version RETURNING "row"'
+        f'ON CONFLICT (id) DO UPDATE SET {changes} WHERE excluded.version {newer} version RETURNING "row"'
     )
 
 

@@ -27,6 +27,7 @@ from twofold.log.kafka_client import (
     CONSUMER,
     LOG,
     MISSING,
+    OVERTAKEN,
     PRODUCER,
     PRODUCER_PROMISES,
     PUBLISH_SECONDS,
@@ -36,6 +37,7 @@ from twofold.log.kafka_client import (
     translated,
 )
 from twofold.log.kafka_member import Member
+from twofold.log.kafka_replay import KafkaReplay
 from twofold.log.port import Message, Position
 
 _UNCONFIRMED = f"Kafka did not confirm it within {PUBLISH_SECONDS:.0f} s"
@@ -77,11 +79,14 @@ class KafkaLog:
         self._members.add(member)
         return member
 
+    def replay(self, topic: str, offsets: Mapping[int, int]) -> KafkaReplay:
+        with self._asking(f"Topic {topic}") as asker:
+            begins = _offsets(asker, topic, _there(asker, topic), OFFSET_BEGINNING)
+        return KafkaReplay(self._client, topic, {number: offsets.get(number, begin) for number, begin in begins.items()})
+
     def positions(self, topic: str, group: str) -> list[Position]:
         with self._asking(f"Topic {topic}", group) as asker:
-            numbers = _partitions(asker, topic)
-            if not numbers:
-                raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+            numbers = _there(asker, topic)
             answers = asker.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS)
             committed = {one.partition: one.offset for one in sound(answers) if one.offset >= 0}
             begins, ends = _offsets(asker, topic, numbers, OFFSET_BEGINNING), _offsets(asker, topic, numbers, OFFSET_END)
@@ -95,6 +100,15 @@ class KafkaLog:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                     raise
+
+    def move(self, topic: str, group: str, offsets: Mapping[int, int]) -> None:
+        with self._asking(f"Group {group}", group) as asker:
+            try:
+                sound(asker.commit(offsets=[TopicPartition(topic, *one) for one in offsets.items()], asynchronous=False))
+            except KafkaException as error:
+                if error.args[0].code() in OVERTAKEN:  # Kafka takes it from strangers of an empty group only
+                    raise Unavailable(f"Group {group} has members; stop the projectors first.") from error
+                raise
 
     def strangers(self, group: str) -> list[str]:
         with self._asking(f"Group {group}"), warnings.catch_warnings():
@@ -205,6 +219,12 @@ def _partitions(client: Consumer, topic: str) -> range:
     if found.error and found.error.code() not in MISSING:
         raise KafkaException(found.error)
     return range(len(found.partitions))
+
+
+def _there(client: Consumer, topic: str) -> range:
+    if numbers := _partitions(client, topic):
+        return numbers
+    raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
 
 
 def _settled(client: Consumer, topic: str) -> range:

@@ -64,7 +64,7 @@ MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaE
 _TRIMMED = {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError._NO_OFFSET}
 _REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD}
 _KINDS: dict[type[EngineError], set[int]] = {Outdated: MISSING, NeedsRebuild: _TRIMMED, Rejected: _REFUSED}  # else: Unavailable
-_HINTS = {Outdated: "Run `twofold migrate`.", NeedsRebuild: "The index must be rebuilt from the table, which this version cannot do yet."}
+_HINTS = {Outdated: "Run `twofold migrate`.", NeedsRebuild: "The index must be rebuilt from the table: run `twofold rebuild`."}
 OUTAGES = {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._FATAL}
 PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 # What a commit is answered behind a rebalance.

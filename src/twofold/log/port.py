@@ -93,6 +93,9 @@ class EventLog(Protocol):
     def forget(self, topic: str, group: str) -> None:
         """The group begins anew, at the log's beginning. Raises Unavailable while it has members."""
 
+    def move(self, topic: str, group: str, offsets: Mapping[int, int]) -> None:
+        """The group goes on at these offsets, forward or back. Raises Unavailable while it has members."""
+
     def strangers(self, group: str) -> list[str]:
         """The client ids of the group's members that are not twofold's."""
 

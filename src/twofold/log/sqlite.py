@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
-from threading import Condition, Lock
+from threading import Lock
 from zlib import crc32
 
 import orjson
 
-from twofold.errors import NeedsRebuild, Outdated, Unavailable
+from twofold.errors import Outdated, Unavailable
 from twofold.log.port import Message, Position
+from twofold.log.sqlite_reading import News, Reader, SqliteReplay, ends, missing, waited
 from twofold.runtime.embedded import Embedded
 
 LARGEST = 1_000_000  # bytes of key, value and headers: Kafka's limit, so that what works here works there
-POLL_BYTES = 8 << 20
 RETENTION_SECONDS = 7 * 24 * 3600
 TRIM_EVERY = 1000  # messages published between two looks for old ones
 
@@ -41,17 +41,16 @@ CREATE TABLE IF NOT EXISTS position (
     PRIMARY KEY ("group", topic, partition)
 ) WITHOUT ROWID;
 """
-_ENDS = 'SELECT partition, "end" FROM topic WHERE name = ? ORDER BY partition'
 _APPEND = "INSERT INTO message (topic, partition, offset, time, key, headers, value) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_READ = """
-SELECT offset, key, headers, value FROM message WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?
-"""
 _OLDEST = "SELECT offset, time FROM message WHERE topic = ? AND partition = ? ORDER BY offset LIMIT ?"
 _TRIM = "DELETE FROM message WHERE topic = ? AND partition = ? AND offset <= ?"
 _COMMITTED = 'SELECT partition, offset FROM position WHERE "group" = ? AND topic = ?'
 _COMMIT = """
 INSERT INTO position ("group", topic, partition, offset) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET offset = max(offset, excluded.offset)
+"""
+_MOVE = """
+INSERT INTO position ("group", topic, partition, offset) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET offset = excluded.offset
 """
 _POSITIONS = """
 SELECT t.partition, (SELECT min(m.offset) FROM message m WHERE m.topic = t.name AND m.partition = t.partition), p.offset, t."end"
@@ -65,7 +64,7 @@ class SqliteLog:
 
     def __init__(self, path: Path) -> None:
         self._file = Embedded(path)
-        self._news = _News()
+        self._news = News()
         self._groups: dict[tuple[str, str], _Group] = {}
         self._closed = False
         self._untrimmed = TRIM_EVERY  # so that a process that publishes little trims too
@@ -75,7 +74,7 @@ class SqliteLog:
 
     def create(self, topic: str, partitions: int) -> None:
         with self._file.write() as db:
-            there = len(db.execute(_ENDS, (topic,)).fetchall())
+            (there,) = db.execute("SELECT count(*) FROM topic WHERE name = ?", (topic,)).fetchone()
             if there not in (0, partitions):
                 raise Outdated(
                     f"Topic {topic} has {there} partitions, {partitions} are declared; another count would break the order per key. "
@@ -99,18 +98,27 @@ class SqliteLog:
         membership = self._groups.setdefault((topic, group), _Group())
         return _Member(self._file, self._news, membership, topic, group)
 
+    def replay(self, topic: str, offsets: Mapping[int, int]) -> SqliteReplay:
+        if self._closed:
+            raise Unavailable("The log is closed.")
+        return SqliteReplay(self._file, self._news, topic, offsets)
+
     def positions(self, topic: str, group: str) -> list[Position]:
         with self._file.read() as db:
             rows = db.execute(_POSITIONS, (group, topic)).fetchall()
         if not rows:
-            raise _missing(topic)
+            raise missing(topic)
         return [Position(partition, end if begin is None else begin, committed, end) for partition, begin, committed, end in rows]
 
     def forget(self, topic: str, group: str) -> None:
-        if (membership := self._groups.get((topic, group))) and membership.members:
-            raise Unavailable(f"Group {group} has members; stop the projectors first.")
+        self._refuse_members(topic, group)
         with self._file.write() as db:
             db.execute('DELETE FROM position WHERE "group" = ? AND topic = ?', (group, topic))
+
+    def move(self, topic: str, group: str, offsets: Mapping[int, int]) -> None:
+        self._refuse_members(topic, group)
+        with self._file.write() as db:
+            db.executemany(_MOVE, [(group, topic, partition, offset) for partition, offset in offsets.items()])
 
     def strangers(self, group: str) -> list[str]:  # nobody else opens the file
         return []
@@ -127,6 +135,10 @@ class SqliteLog:
                 member.close()
         self._file.close()
 
+    def _refuse_members(self, topic: str, group: str) -> None:
+        if (membership := self._groups.get((topic, group))) and membership.members:
+            raise Unavailable(f"Group {group} has members; stop the projectors first.")
+
     def _trim(self, db: sqlite3.Connection, published: int) -> None:
         """Deletes what is older than a week and was read by every group: from the front, at most twice what came in, so that no call
         pays for a week.
@@ -142,24 +154,6 @@ class SqliteLog:
             done = takewhile(lambda row, unread=read or 0: row[1] < cutoff and row[0] < unread, oldest)  # type: ignore[misc]
             if old := [offset for offset, _ in done]:
                 db.execute(_TRIM, (topic, partition, old[-1]))
-
-
-class _News:
-    """Wakes the polls that wait: a message was published, or a member came or went."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._condition = Condition()
-
-    def tell(self) -> None:
-        with self._condition:
-            self.number += 1
-            self._condition.notify_all()
-
-    def wait(self, seen: int, seconds: float) -> None:
-        """Until there are newer news than number `seen`, which was read before looking at the file, so that none is missed."""
-        with self._condition:
-            self._condition.wait_for(lambda: self.number != seen, seconds)
 
 
 class _Group:
@@ -190,29 +184,21 @@ class _Group:
 class _Member:
     """A subscription."""
 
-    def __init__(self, file: Embedded, news: _News, membership: _Group, topic: str, group: str) -> None:
+    def __init__(self, file: Embedded, news: News, membership: _Group, topic: str, group: str) -> None:
         self._file = file
         self._news = news
         self._membership = membership
         self._topic = topic
         self._group = group
         self._generation = 0
-        self._next: dict[int, int] = {}  # own partition -> offset that comes next; only what this generation handed out is committed
+        self._reader = Reader(topic, f"group {group}")  # of the own partitions; only what this generation handed out is committed
         self._closed = False
         membership.join(self)
         news.tell()
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
         self._refuse_closed()
-        deadline = time.monotonic() + timeout
-        while not self._closed:
-            seen = self._news.number
-            found = self._read(limit) if limit else []
-            left = deadline - time.monotonic()
-            if found or left <= 0:
-                return found
-            self._news.wait(seen, left)
-        return []
+        return waited(self._news, lambda: self._read(limit), timeout, lambda: self._closed)
 
     def commit(self, messages: Sequence[Message]) -> None:
         self._refuse_closed()
@@ -222,7 +208,7 @@ class _Member:
         with self._file.write() as db:
             if self._generation == self._membership.generation:
                 rows = [(self._group, self._topic, partition, offset) for partition, offset in done.items()]
-                db.executemany(_COMMIT, [row for row in rows if row[3] <= self._next.get(row[2], 0)])
+                db.executemany(_COMMIT, [row for row in rows if row[3] <= self._reader.next.get(row[2], 0)])
 
     def close(self) -> None:
         if not self._closed:
@@ -231,46 +217,19 @@ class _Member:
             self._news.tell()
 
     def _read(self, limit: int) -> list[Message]:
-        found: list[Message] = []
-        room = POLL_BYTES
+        if not limit:
+            return []
         with self._file.read() as db:
-            ends = _ends(db, self._topic)
-            self._rejoin(db, ends)
-            for partition, offset in self._next.items():
-                if len(found) < limit and room > 0 and offset != ends[partition]:
-                    fetched = self._fetch(db, partition, offset, limit - len(found), room)
-                    room -= sum(len(message.value or b"") for message in fetched)
-                    found += fetched
-        for message in found:
-            self._next[message.partition] = message.offset + 1
-        self._take_turns()
-        return found
+            known = ends(db, self._topic)
+            self._rejoin(db, known)
+            return self._reader.read(db, known, limit)
 
     def _rejoin(self, db: sqlite3.Connection, partitions: Iterable[int]) -> None:
         """Where somebody came or went, what is this member's now starts at what is committed."""
         if self._generation != self._membership.generation:
             self._generation, own = self._membership.share(self, partitions)
             committed = dict(db.execute(_COMMITTED, (self._group, self._topic)).fetchall())
-            self._next = {partition: committed.get(partition, 0) for partition in own}
-
-    def _fetch(self, db: sqlite3.Connection, partition: int, offset: int, limit: int, room: int) -> list[Message]:
-        rows = []
-        for row in db.execute(_READ, (self._topic, partition, offset, limit)):
-            rows.append(row)
-            room -= len(row[3] or b"")
-            if room <= 0:
-                break
-        if not rows or rows[0][0] != offset:
-            raise NeedsRebuild(
-                f"Topic {self._topic}, partition {partition}: message {offset}, which group {self._group} needs next, is no longer there. "
-                "The index must be rebuilt from the table, which this version cannot do yet."
-            )
-        return [_message(partition, row) for row in rows]
-
-    def _take_turns(self) -> None:
-        """The first partition is read last next time, or a busy one would keep the others waiting."""
-        for partition in list(self._next)[:1]:
-            self._next[partition] = self._next.pop(partition)
+            self._reader.next = {partition: committed.get(partition, 0) for partition in own}
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -292,30 +251,12 @@ def _judged(messages: Iterable[Message]) -> Iterator[str | None]:
 
 
 def _append(db: sqlite3.Connection, topic: str, messages: Iterable[Message]) -> None:
-    ends, now = _ends(db, topic), time.time()
+    at, now = ends(db, topic), time.time()
     rows = []
     for message in messages:
-        partition = crc32(message.key or b"") % len(ends)
+        partition = crc32(message.key or b"") % len(at)
         headers = [(name, None if value is None else value.decode("latin-1")) for name, value in message.headers]
-        rows.append((topic, partition, ends[partition], now, message.key, orjson.dumps(headers).decode(), message.value))
-        ends[partition] += 1
+        rows.append((topic, partition, at[partition], now, message.key, orjson.dumps(headers).decode(), message.value))
+        at[partition] += 1
     db.executemany(_APPEND, rows)
-    db.executemany('UPDATE topic SET "end" = ? WHERE name = ? AND partition = ?', [(end, topic, number) for number, end in ends.items()])
-
-
-def _message(partition: int, row: tuple[int, bytes | None, str, bytes | None]) -> Message:
-    offset, key, headers, value = row
-    pairs = tuple((name, None if text is None else text.encode("latin-1")) for name, text in orjson.loads(headers))
-    return Message(key, value, pairs, partition, offset)
-
-
-def _ends(db: sqlite3.Connection, topic: str) -> dict[int, int]:
-    """Per partition the offset that the next message gets."""
-    ends = dict(db.execute(_ENDS, (topic,)).fetchall())
-    if not ends:
-        raise _missing(topic)
-    return ends
-
-
-def _missing(topic: str) -> Outdated:
-    return Outdated(f"Topic {topic} is not there: run `twofold migrate`.")
+    db.executemany('UPDATE topic SET "end" = ? WHERE name = ? AND partition = ?', [(end, topic, number) for number, end in at.items()])

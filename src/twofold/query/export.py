@@ -30,6 +30,7 @@ from twofold.runtime.web import SECURITY
 
 log: Any = structlog.get_logger()
 MAX_EXPORTS = 2  # at a time in one process
+PIECE = 1 << 18  # bytes that a client takes at a time, so that a slow one is not taken for one that has stopped
 STALLED_SECONDS = 60.0  # a client that takes nothing for so long is cut off, since its export holds a snapshot
 RETRY_SECONDS = 10
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -95,7 +96,9 @@ class Stream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             lines = None if scope["method"] == "HEAD" else self._first
             while lines is not None and not gone.done():
-                await asyncio.wait_for(send({"type": "http.response.body", "body": lines, "more_body": True}), STALLED_SECONDS)
+                for start in range(0, len(lines), PIECE):
+                    body = {"type": "http.response.body", "body": lines[start : start + PIECE], "more_body": True}
+                    await asyncio.wait_for(send(body), STALLED_SECONDS)
                 lines = await self._steps.next()
             await send({"type": "http.response.body", "body": b""})
         except TimeoutError:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from twofold.errors import EngineError, Problem, Rejected
+from twofold.errors import EngineError, Outdated, Problem, Rejected
 from twofold.index.port import ReadStore
 from twofold.index.search import Page
 from twofold.query import answer as answers
@@ -21,6 +21,7 @@ from twofold.query.answer import representation
 from twofold.query.export import Exports
 from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
+from twofold.query.outdated import outdated
 from twofold.query.parameters import Parameters
 from twofold.query.reader import Reader
 from twofold.record import UUID
@@ -137,6 +138,8 @@ async def _read(asked: Awaitable[T]) -> T:
         raise Problem(
             400, "invalid-parameter", "The read store does not take this query. A cursor should be one that this service gave."
         ) from None
+    except Outdated as error:
+        raise outdated(error) from None
     except EngineError:
         raise Problem(503, "read-store-unavailable", "The read store cannot answer now.", headers={"Retry-After": "1"}) from None
 

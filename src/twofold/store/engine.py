@@ -131,7 +131,7 @@ class Database:
     def insert_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Inserts rows of `columns`, in order, in statements of many rows. Never an upsert: that could write over somebody else's row."""
         names, bound = self._bound(table, columns, rows)
-        head = f"INSERT INTO {self._quoted(table.name)} ({', '.join(names)}) VALUES "  # noqa: S608 - names come from the declaration
+        head = f"INSERT INTO {self.quoted(table.name)} ({', '.join(names)}) VALUES "  # noqa: S608 - names come from the declaration
         if not self.mysql:
             connection.exec_driver_sql(f"{head}({', '.join('?' * len(names))})", bound)
             return
@@ -142,7 +142,7 @@ class Database:
     def update_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Sets `columns` of rows that exist, by id (the first column), in statements of many rows."""
         names, bound = self._bound(table, columns, rows)
-        target = self._quoted(table.name)
+        target = self.quoted(table.name)
         if not self.mysql:
             sets = ", ".join(f"{name} = ?" for name in names[1:])
             statement = f"UPDATE {target} SET {sets} WHERE {names[0]} = ?"  # noqa: S608 - names come from the declaration
@@ -158,15 +158,15 @@ class Database:
 
     def find_many(self, connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[Any]) -> list[Any]:
         """`columns` of the rows whose first column is one of the keys."""
-        names = [self._quoted(column) for column in columns]
-        statement = f"SELECT {', '.join(names)} FROM {self._quoted(table.name)} WHERE {names[0]} IN ({self._places(keys)})"  # noqa: S608
+        names = [self.quoted(column) for column in columns]
+        statement = f"SELECT {', '.join(names)} FROM {self.quoted(table.name)} WHERE {names[0]} IN ({self._places(keys)})"  # noqa: S608
         return list(connection.exec_driver_sql(statement, tuple(keys))) if keys else []
 
     def delete_many(self, connection: Connection, table: Table, keys: Sequence[Any]) -> None:
         """Deletes rows by key, and looks at no others. With the hint, because the optimizer scans a table that it takes for small
         (an outbox is nearly always empty), and then waits for rows that others have locked or not yet committed.
         """
-        name, key = self._quoted(table.name), self._quoted(next(iter(table.primary_key.columns)).name)
+        name, key = self.quoted(table.name), self.quoted(next(iter(table.primary_key.columns)).name)
         hint = f"/*+ INDEX({name} PRIMARY) */ " if self.mysql else ""
         for start in range(0, len(keys), DELETE_KEYS):
             part = tuple(keys[start : start + DELETE_KEYS])
@@ -179,14 +179,14 @@ class Database:
             if process := self._processor(table, column):
                 for row in bound:
                     row[place] = process(row[place])
-        return [self._quoted(column) for column in columns], [tuple(row) for row in bound]
+        return [self.quoted(column) for column in columns], [tuple(row) for row in bound]
 
     @cache  # noqa: B019 - a database lives as long as its process, and has as many columns as the app
     def _processor(self, table: Table, column: str) -> Any:
         return table.c[column].type.dialect_impl(self.dialect).bind_processor(self.dialect)
 
     @cache  # noqa: B019
-    def _quoted(self, name: str) -> str:
+    def quoted(self, name: str) -> str:
         return str(self.dialect.identifier_preparer.quote(name))
 
     def _places(self, keys: Sequence[Any]) -> str:

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, func, select, text
 
-from twofold.errors import Taken
 from twofold.record import Record
 from twofold.resource import App
 from twofold.store.engine import Database
+from twofold.store.leases import SqlLeases
 from twofold.store.port import RECEIPT_HOURS, UNIT_HOURS
 from twofold.store.tables import Tables
 
@@ -37,7 +37,7 @@ class SqlOutbox:
 
     def __init__(self, app: App, database: Database) -> None:
         self._database = database
-        self._tables = Tables(app)
+        self._tables, self._leases = Tables(app), SqlLeases(app, database)
         self._resources = sorted(resource.name for resource in app)
         self._lease = "relay-" + hashlib.sha256(",".join(self._resources).encode()).hexdigest()[:16]
         self._floor = 0
@@ -46,25 +46,10 @@ class SqlOutbox:
         self._scans: deque[tuple[float, int]] = deque()
 
     def lead(self, holder: str, seconds: float) -> bool:
-        lease = self._tables.lease
-        now, until = text(self._database.now()), text(self._database.now(seconds))
-        renew = update(lease).where(lease.c.name == self._lease, (lease.c.holder == holder) | (lease.c.expires_at < now))
-        try:
-            with self._database.write() as connection:
-                led = connection.execute(renew.values(holder=holder, expires_at=until)).rowcount == 1
-                if not led and connection.execute(select(lease.c.name).where(lease.c.name == self._lease)).first() is None:
-                    connection.execute(insert(lease).values(name=self._lease, holder=holder, expires_at=until))
-                    led = True
-                self._database.commit(connection)
-                return led
-        except Taken:  # another relay took the first lease in the same moment
-            return False
+        return self._leases.take(self._lease, holder, seconds)
 
     def resign(self, holder: str) -> None:
-        lease = self._tables.lease
-        with self._database.write() as connection:
-            connection.execute(delete(lease).where(lease.c.name == self._lease, lease.c.holder == holder))
-            self._database.commit(connection)
+        self._leases.give_back(self._lease, holder)
 
     def pending(self, limit: int) -> list[tuple[int, str, Record]]:
         scan = not self._scans or time.monotonic() - self._scans[-1][0] > SCAN_SECONDS

@@ -1,4 +1,4 @@
-"""The write store's ports: units of work, and the outbox that they fill.
+"""The write store's ports: units of work, the outbox that they fill, and leases.
 
 Adapters translate their driver's errors into `twofold.errors`; they never retry.
 """
@@ -142,6 +142,16 @@ class WriteStore(Protocol):
 
     def close(self) -> None:
         """Frees everything. May be called twice."""
+
+
+class Leases(Protocol):
+    """Who does what only one may do at a time, of all processes on this store."""
+
+    def take(self, name: str, holder: str, seconds: float) -> bool:
+        """Takes or renews the lease of this name (up to 63 characters) by the store's clock; False while another holds it."""
+
+    def give_back(self, name: str, holder: str) -> None:
+        """Gives the lease back, if it is this holder's."""
 
 
 class Outbox(Protocol):

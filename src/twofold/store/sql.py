@@ -22,7 +22,8 @@ from twofold.fields import Field, timestamp
 from twofold.record import Record
 from twofold.resource import App, Declaration
 from twofold.store.engine import Database
-from twofold.store.port import Doubt, Loaded, Receipt, Reply, Row, Writes
+from twofold.store.port import Doubt, Loaded, Receipt, Reply, Row, Tombstone, Writes
+from twofold.store.scans import Scans
 from twofold.store.tables import Tables
 
 SETTLE_SECONDS = 10.0
@@ -131,6 +132,7 @@ class SqlStore:
     def __init__(self, app: App, database: Database) -> None:
         self._database = database
         self._tables = Tables(app)
+        self._scans = Scans(database, self._tables)
 
     @contextmanager
     def unit(self) -> Iterator[SqlUnit]:
@@ -171,6 +173,12 @@ class SqlStore:
             table = self._tables.resources[resource.name]
             taken = {name for name, key in values.items() if _taken(self._database, connection, table, resource.field(name), [key])}
             return taken, _receipts(connection, self._tables, receipts)
+
+    def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
+        return self._scans.scan(resource, after, limit)
+
+    def fetch(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Row | Tombstone]:
+        return self._scans.fetch(resource, ids)
 
     def count(self, resource: Declaration) -> int:
         with self._database.read() as connection:

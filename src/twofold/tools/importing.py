@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 import orjson
@@ -27,8 +25,8 @@ from twofold.runtime.service import Service, stop_all
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
 from twofold.tools.loading import Loader, Tally, comma_separated, ndjson
+from twofold.tools.running import drain, interruptible
 from twofold.tools.serving import wait_for
-from twofold.tools.status import settled, status
 
 HEAD = 1 << 20
 HASHES_PER_SECOND = 35  # on one core; for the estimate that is told beforehand
@@ -73,13 +71,13 @@ def _load(system: System, resource: Declaration, lines: Iterable[tuple[int, str,
     writer = Writer(system.store, services[0].wake if services else lambda: None)
     begun = time.monotonic()
     try:
-        with _rejecting(rejects) as reject, _interruptible() as interrupted:
+        with _rejecting(rejects) as reject, interruptible() as interrupted:
             loader = Loader(resource, system.store, writer, reject, key)
             _shown(loader, lines, total, interrupted)
             loader.hashes.close()
         writer.stop()
         if services:
-            _drain(system, services)
+            drain(system, services)
     finally:
         stop_all(services)
         system.close()
@@ -106,12 +104,6 @@ def _told(tally: Tally, seconds: float, rejects: Path, interrupted: bool, embedd
     elif not embedded:
         print("the relay and the projectors carry it to the index: see `twofold status`", file=sys.stderr)
     return 1 if tally.rejected or interrupted else 0
-
-
-def _drain(system: System, services: list[Service]) -> None:
-    """Waits until everything is searchable, or a service has failed."""
-    while not settled(status(system)) and not any(service.ended.is_set() for service in services):
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -159,22 +151,3 @@ def _rejecting(path: Path) -> Iterator[Callable[[int, str, str], None]]:
     finally:
         if file is not None:
             file.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends an import after the batch that runs; a second one ends it at once."""
-    asked = False
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -35,14 +35,15 @@ class Reader:
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
 
     def get(self, id_: str, *tokens: str, prefer: str = "") -> httpx.Response:
-        return self._read(f"/{self.pipeline.resource.name}/{id_}", {}, tokens, prefer)
+        return self.ask("GET", f"/{id_}", *tokens, prefer=prefer)
 
     def find(self, *tokens: str, prefer: str = "", **parameters: str) -> httpx.Response:
-        return self._read(f"/{self.pipeline.resource.name}", parameters, tokens, prefer)
+        return self.ask("GET", "", *tokens, prefer=prefer, params=parameters)
 
-    def _read(self, url: str, parameters: dict[str, str], tokens: tuple[str, ...], prefer: str) -> httpx.Response:
+    def ask(self, method: str, path: str, *tokens: str, prefer: str = "", **options: Any) -> httpx.Response:
         headers = {"Consistency-Token": ", ".join(tokens)} if tokens else {}
-        return Http(self.service.http)("GET", url, params=parameters, headers=headers | ({"Prefer": prefer} if prefer else {}))
+        url = f"/{self.pipeline.resource.name}{path}"
+        return Http(self.service.http)(method, url, headers=headers | ({"Prefer": prefer} if prefer else {}), **options)
 
     def token(self, id_: str, version: int) -> str:
         return f"{self.pipeline.resource.name}/{id_}@{version}"
@@ -118,6 +119,26 @@ def test_a_delete_is_seen(reader: Reader) -> None:
     got, listed = (read.result(10) for read in reads)
     assert (got.status_code, got.json()["code"]) == (404, "not-found")
     assert found(listed) == {}
+
+
+def test_every_kind_of_search_waits(reader: Reader) -> None:
+    id_, token = reader.create("Zacharias")
+    reads = [
+        reader.later(reader.ask, "POST", "/search", token, json={"q": "zacharias"}),
+        reader.later(reader.ask, "GET", "/suggest", token, params={"q": "zach"}),
+        reader.later(reader.ask, "GET", "/export", token, params={"q": "zacharias"}),
+    ]
+    late = reader.token(id_, 2)
+    reader.settle()
+    searched, suggested, exported = (read.result(10) for read in reads)
+    assert found(searched) == {id_: 1}
+    assert [each["text"] for each in suggested.json()["items"]] == ["Zacharias"]
+    assert [line for line in exported.text.splitlines() if id_ in line] != []
+    assert {answer.headers["preference-applied"] for answer in (searched, suggested, exported)} == {"wait=10"}
+    for method, path, options in (("POST", "/search", {"json": {}}), ("GET", "/suggest", {"params": {"q": "z"}}), ("GET", "/export", {})):
+        assert told(reader.ask(method, path, late, prefer="wait=0", **options)) == (503, "projection-lagging", [late])
+        stale = reader.ask(method, path, late, prefer="wait=0, handling=lenient", **options)
+        assert (stale.status_code, stale.headers["consistency-status"]) == (200, "stale")
 
 
 def test_several_tokens_hold_together(reader: Reader) -> None:

@@ -1,0 +1,77 @@
+"""Puts documents into the generation that is filled, until each has its final answer; and puts aside what is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from twofold.errors import Unavailable
+from twofold.index.port import Operation, Outcome, Verdict
+from twofold.letters import bury
+from twofold.rebuild.parts import Parts
+from twofold.rebuild.sources import Items, Refusal, letter
+from twofold.runtime.retry import Backoff
+
+log: Any = structlog.get_logger()
+EXAMPLES = 10  # ids of refused documents that are told
+
+
+class Filler:
+    """Used by two threads: the backfill's bulk runs beside the replay's. `refused` counts, `examples` are the first (id, reason)."""
+
+    def __init__(self, parts: Parts, generation: str) -> None:
+        self._parts, self._generation = parts, generation
+        self._stopping = threading.Event()
+        self.refused = 0
+        self.examples: list[tuple[str, str]] = []
+
+    def stop(self) -> None:
+        """Whoever waits for the index gives up."""
+        self._stopping.set()
+
+    def fill(self, items: Items, *, anew: bool) -> list[Refusal]:
+        """Applies all, however long it takes. Returns what is refused."""
+        left, size, backoff, told = [operation for operation, _ in items.found.values()], len(items.found), Backoff(), False
+        refused = list(items.refused)
+        while left:
+            outcomes, trouble = self._try(left[:size], anew=anew)
+            final = {each.id: outcome for each, outcome in zip(left, outcomes, strict=False) if outcome.verdict is not Verdict.UNAVAILABLE}
+            refused += _refused(items, final)
+            left = [each for each in left if each.id not in final]
+            if trouble is None:
+                size, told = 2 * size, False
+                backoff.reset()
+                continue
+            if not told:
+                log.warning("waiting for the index", generation=self._generation, reason=trouble)
+            size, told = max(1, size // 2), True
+            if self._stopping.wait(backoff.next()):
+                raise Unavailable("stopped while waiting for the index")
+        return refused
+
+    def put_aside(self, refused: Sequence[Refusal]) -> None:
+        """To the dead letters, as the projector does, and noted."""
+        if not refused:
+            return
+        resource = self._parts.resource
+        bury(resource, self._parts.log, [(letter(resource, each.source), each.reason) for each in refused])
+        self._parts.index.refuse(resource, {each.id: each.version for each in refused})
+        self.refused += len(refused)
+        self.examples += [(each.id, each.reason) for each in refused[: EXAMPLES - len(self.examples)]]
+        log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0].reason)
+
+    def _try(self, operations: Sequence[Operation], *, anew: bool) -> tuple[list[Outcome], str | None]:
+        try:
+            outcomes = self._parts.index.apply(self._parts.resource, operations, generation=self._generation, anew=anew)
+        except Unavailable as error:
+            return [], str(error)
+        reasons = [outcome.reason for outcome in outcomes if outcome.verdict is Verdict.UNAVAILABLE]
+        return outcomes, f"{len(reasons)} of {len(outcomes)} operations: {reasons[0]}" if reasons else None
+
+
+def _refused(items: Items, final: Mapping[str, Outcome]) -> list[Refusal]:
+    found = [(*items.found[id_], outcome) for id_, outcome in final.items() if outcome.verdict is Verdict.REJECTED]
+    return [Refusal(operation.id, operation.version, source, outcome.reason) for operation, source, outcome in found]
