@@ -42,7 +42,6 @@ Bits = int
 Document = dict[str, Any]
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 MISSING = 1 << 62  # sorts behind everything
-MOST_WORDS = 128
 
 
 @dataclass(frozen=True)
