@@ -8,22 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import httpx
 import pytest
 
-from tests import engines
-from tests.conftest import temporary_folder
-from tests.parity import corpus
+from tests.parity import corpus, stores
 from tests.parity.model import Model
 from tests.parity.strategies import Searches
-from twofold.index.elastic import ElasticIndex
 from twofold.index.port import ReadStore, Verdict
-from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
-URLS = {"elasticsearch": engines.ELASTICSEARCH, "opensearch": engines.OPENSEARCH}
 FIGURES = pytest.StashKey[Counter[str]]()
-ENGINES = ["sqlite", pytest.param("elasticsearch", marks=pytest.mark.engine), pytest.param("opensearch", marks=pytest.mark.engine)]
+ENGINES = [pytest.param(name, marks=[pytest.mark.engine] if name in stores.URLS else []) for name in stores.ENGINES]
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,6 @@ def opened(documents: list[corpus.Document]) -> Iterator[Callable[[str], Engine]
     with ExitStack() as stack:
 
         def open_(name: str) -> Engine:
-            if name in URLS:
-                engines.need(URLS[name])
             if name not in known:
                 known[name] = stack.enter_context(_engine(name))
                 _fill(known[name], documents)
@@ -86,15 +78,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @contextmanager
 def _engine(name: str) -> Iterator[Engine]:
     resource = corpus.declared(f"parity-{uuid.uuid4().hex[:8]}")
-    with temporary_folder() as folder:
-        store: ReadStore = SqliteIndex(folder / "read.db") if name == "sqlite" else ElasticIndex([URLS[name]], engine=name)
-        try:
-            store.migrate(resource)
-            yield Engine(name, store, resource)
-        finally:
-            store.close()
-            if name in URLS:
-                httpx.delete(f"{URLS[name]}/{resource.index}-000001,{resource.index}-refusals?ignore_unavailable=true")
+    with stores.opened(name, resource) as store:
+        yield Engine(name, store, resource)
 
 
 def _fill(engine: Engine, documents: list[corpus.Document]) -> None:

@@ -1,4 +1,4 @@
-"""The documents that every engine holds: some of every kind, with accents, lists, ties, missing values and tombstones; each time the same."""
+"""The documents that every engine holds: some of every kind, with accents, lists, ties, missing values and tombstones; always the same."""
 
 # ruff: noqa: RUF012 - Pydantic copies defaults
 from __future__ import annotations
@@ -186,8 +186,19 @@ class _Maker:
 
 # When clocks are set: Berlin, New York, São Paulo (at midnight), Kathmandu, Lord Howe (by half an hour), Apia (a day is left out).
 CHANGES = [
-    datetime.fromisoformat(text).replace(tzinfo=UTC)
-    for text in ["2024-03-31T01:00", "2024-10-27T01:00", "2024-03-10T07:00", "2024-11-03T06:00", "2018-11-04T03:00", "2018-02-18T02:00", "1985-12-31T18:30", "2024-04-06T15:00", "2024-10-05T15:30", "2011-12-30T10:00", "2023-12-31T23:00", "2025-01-01T00:00", "2025-01-01T05:00", "2024-12-31T18:30"]
+    datetime(2024, 3, 31, 1, tzinfo=UTC),
+    datetime(2024, 10, 27, 1, tzinfo=UTC),
+    datetime(2024, 3, 10, 7, tzinfo=UTC),
+    datetime(2024, 11, 3, 6, tzinfo=UTC),
+    datetime(2018, 11, 4, 3, tzinfo=UTC),
+    datetime(2018, 2, 18, 2, tzinfo=UTC),
+    datetime(1985, 12, 31, 18, 30, tzinfo=UTC),
+    datetime(2024, 4, 6, 15, tzinfo=UTC),
+    datetime(2024, 10, 5, 15, 30, tzinfo=UTC),
+    datetime(2011, 12, 30, 10, tzinfo=UTC),
+    datetime(2023, 12, 31, 23, tzinfo=UTC),
+    datetime(2025, 1, 1, tzinfo=UTC),
+    datetime(2025, 1, 1, 5, tzinfo=UTC),
 ]
 
 

@@ -42,7 +42,6 @@ Bits = int
 Document = dict[str, Any]
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 MISSING = 1 << 62  # sorts behind everything
-MOST_WORDS = 128
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Model:
         found = {word} & self._postings.keys()
         if term.prefix:
             start = bisect_left(self.vocabulary, word)
-            found |= {each for each in self.vocabulary[start : bisect_left(self.vocabulary, word + "\U0010ffff")]}
+            found |= set(self.vocabulary[start : bisect_left(self.vocabulary, word + "\U0010ffff")])
         return found | (self.alike(word, term.typos) if term.typos else set())
 
     def _find_alike(self, word: str, typos: int) -> set[str]:

@@ -27,7 +27,8 @@ def _simpler(search: Search) -> Iterator[Search]:
     if search.after is not None:
         yield replace(search, after=None)
     if search.after is None and search.sort != (Sort("id"),):
-        yield from (replace(search, sort=sort) for sort in ((Sort("id"),), search.sort[:1], search.sort[1:]) if sort not in ((), search.sort))
+        fewer = ((Sort("id"),), search.sort[:1], search.sort[1:])
+        yield from (replace(search, sort=sort) for sort in fewer if sort not in ((), search.sort))
     yield from (replace(search, text=text) for text in _fewer(search.text))
     yield from (replace(search, text=_at(search.text, i, few)) for i, group in enumerate(search.text) for few in _fewer(group))
     yield from (replace(search, refinements=few) for few in _fewer(search.refinements))

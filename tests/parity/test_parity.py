@@ -62,7 +62,8 @@ def test_pages_neither_repeat_nor_skip(
     pages = walks.walked(partial(engine.store.search, engine.resource), searches.walks, onward)
     figures["pages walked"] += sum(len(each) for each in pages)
 
-    wrong = [(search, told) for search, each in zip(searches.walks, pages, strict=True) if (told := list(walks.differences(model, search, each)))]
+    compared = ((search, list(walks.differences(model, search, each))) for search, each in zip(searches.walks, pages, strict=True))
+    wrong = [(search, told) for search, told in compared if told]
 
     assert not wrong, "\n\n".join(f"{search}\n  {told}" for search, told in wrong[:SHOWN])
 

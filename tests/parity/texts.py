@@ -59,7 +59,7 @@ class Writing(Drawing):
         parameters: list[Parameter] = []
         text = self._text(parameters) if chance.random() < 0.6 else ()
         condition = self._filter(parameters) if chance.random() < 0.5 else None
-        refined = self._refined(parameters) if chance.random() < 0.4 else ()
+        refined = self._chosen(parameters) if chance.random() < 0.4 else ()
         search = Search(
             text=text,
             filter=condition,
@@ -138,25 +138,34 @@ class Writing(Drawing):
 
     def _written(self, condition: Condition) -> str:
         match condition:
-            case Not(OneOf(field, (value,))) if self._chance.random() < 0.5:
-                return f"{field} != {self._quoted(field, value)}"
-            case Not(Exists(field)) if self._chance.random() < 0.5:
-                return f"{field} {self._keyword('IS NULL')}"
-            case Not(inner):
-                return f"{self._keyword('NOT')} {self._written_inside(inner)}"
+            case Not():
+                return self._negated(condition)
             case And(inner) | Or(inner):
                 word = self._keyword("AND" if isinstance(condition, And) else "OR")
                 return f" {word} ".join(self._written_inside(each) for each in inner)
-            case OneOf(field, (value,)) if self._chance.random() < 0.7:
-                return f"{field} = {self._quoted(field, value)}"
-            case OneOf(field, values):
-                return f"{field} {self._keyword('IN')} [{', '.join(self._quoted(field, value) for value in values)}]"
+            case OneOf():
+                return self._one_of(condition)
             case Compare(field, operator, value):
                 return f"{field}{self._chance.choice(('', ' '))}{operator} {self._quoted(field, value)}"
             case Begins(field, text):
                 return f'{field} = "{_escaped(text)}*"'
             case Exists(field):
                 return f"{field} {self._keyword('EXISTS')}"
+
+    def _negated(self, condition: Not) -> str:
+        short = self._chance.random() < 0.5
+        match condition:
+            case Not(OneOf(field, (value,))) if short:
+                return f"{field} != {self._quoted(field, value)}"
+            case Not(Exists(field)) if short:
+                return f"{field} {self._keyword('IS NULL')}"
+        return f"{self._keyword('NOT')} {self._written_inside(condition.condition)}"
+
+    def _one_of(self, condition: OneOf) -> str:
+        field, values = condition.field, condition.values
+        if len(values) == 1 and self._chance.random() < 0.7:
+            return f"{field} = {self._quoted(field, values[0])}"
+        return f"{field} {self._keyword('IN')} [{', '.join(self._quoted(field, value) for value in values)}]"
 
     def _written_inside(self, condition: Condition) -> str:
         written = self._written(condition)
@@ -172,7 +181,7 @@ class Writing(Drawing):
 
     # The other parameters
 
-    def _refined(self, parameters: list[Parameter]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    def _chosen(self, parameters: list[Parameter]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         found = [(field, values) for field, values in self.refinements() if field not in SHOULD_BE_NAMED]
         parameters += [(field, self._said(field, value)) for field, values in found for value in values]
         return tuple(found)

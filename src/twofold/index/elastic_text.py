@@ -25,13 +25,19 @@ def text_query(paths: list[str], search: Search, *, scored: bool) -> Json:
         found = [group for group in search.text if any(_has_word(term) for term in group)]
         absent = found and all(any(term.excluded and _has_word(term) for term in group) for group in found)
         return {"match_all": {}} if absent else {"match_none": {}}
-    leaves = _Leaves(paths, _expansions(paths, search.text))
-    applies = {"must": _groups(leaves, search.text)}
-    if not scored or not any(term.typos for group in search.text for term in group):
+    text = tuple(tuple(replace(term, text=_composed(term.text)) for term in group) for group in search.text)
+    leaves = _Leaves(paths, _expansions(paths, text))
+    applies = {"must": _groups(leaves, text)}
+    if not scored or not any(term.typos for group in text for term in group):
         return {"bool": applies}
-    plain = tuple(tuple(term if term.excluded else replace(term, typos=0) for term in group) for group in search.text)
+    plain = tuple(tuple(term if term.excluded else replace(term, typos=0) for term in group) for group in text)
     typo_free = {"bool": {"must": [*_groups(leaves, plain), {"match_all": {"boost": TYPO_FREE}}]}}
     return {"dis_max": {"queries": [typo_free, {"bool": {**applies, "boost": MISSPELT}}]}}
+
+
+def _composed(text: str) -> str:
+    """Folding knows letters with their marks, not marks behind a letter."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _expansions(paths: list[str], text: Groups) -> int:
@@ -73,8 +79,7 @@ class _Leaves:
         return {"bool": {"must_not": either}} if term.excluded else either
 
     def _leaf(self, term: Term, kind: Json, zero: str) -> Json:
-        composed = unicodedata.normalize("NFC", term.text)  # folding knows letters with their marks, not marks behind a letter
-        return {"multi_match": {"query": composed, "fields": self.paths, "zero_terms_query": zero, **kind}}
+        return {"multi_match": {"query": term.text, "fields": self.paths, "zero_terms_query": zero, **kind}}
 
     def _misspelt(self, term: Term) -> Json:
         return {
