@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from tests.query.films import FILMS, asked, errors
 
 from twofold.errors import Problem
 from twofold.index.checks import check
-from twofold.index.search import Dates, Facet, Ranges, Stats, Terms
+from twofold.index.search import Dates, Facet, Page, Ranges, Stats, Summary, Terms
 from twofold.query import language
+from twofold.query.answer import answer_of
 
 
 @pytest.mark.parametrize(
@@ -111,3 +113,10 @@ def test_any_text_is_facets_or_a_bad_request(given: str) -> None:
         assert problem.status == 400
         return
     check(FILMS, search)
+
+
+def test_a_sum_beyond_64_bits_is_told() -> None:
+    page = Page(facets=(Summary(3, -5.0, 2.0**63, 2.0**64 + 2.0**60),))
+    body = answer_of(FILMS, language.read(FILMS, [("facets", "year:stats")]), page)
+    told = orjson.loads(orjson.dumps(body))["facets"]["year:stats"]
+    assert told == {"type": "stats", "count": 3, "min": -5, "max": 2.0**63, "sum": 2.0**64 + 2.0**60, "avg": (2.0**64 + 2.0**60) / 3, "missing": 0}

@@ -131,6 +131,15 @@ def test_the_place_is_marked_where_it_goes_wrong(text: str, detail: str, positio
     assert wrong(text) == (detail, position, rest)
 
 
+@pytest.mark.parametrize("text", ['title > "{}"', 'title = "{}*"'])
+def test_text_that_is_compared_by_its_order_or_beginning_is_short(text: str) -> None:
+    check(FILMS, asked(filter=text.format("x" * 200)))
+    (error,) = errors(filter=text.format("x" * 201))
+    detail = "At most 200 characters, unless the text is compared as a whole, with =, != or IN."
+    assert (error["detail"], error["position"]) == (detail, 9)
+    check(FILMS, asked(filter=f'title = "{"x" * 201}" OR title IN ["{"x" * 201}"]'))
+
+
 def test_everything_wrong_with_fields_and_values_is_told_at_once() -> None:
     found = errors(filter="yaer = 1 AND (price > 0.001 OR plot = x) AND key = x")
     assert [(error["position"], error["detail"].split(" Allowed")[0]) for error in found] == [

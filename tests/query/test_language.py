@@ -59,6 +59,10 @@ class TestFilters:
     def test_a_value_is_as_documents_hold_it(self, name: str, text: str, value: Any) -> None:
         assert asked(**{name: text}).refinements == ((name, (value,)),)
 
+    def test_zero_has_one_sign_as_in_documents(self) -> None:
+        ((_, (zero,)),) = asked(score="-0.0").refinements
+        assert str(zero) == "0.0"
+
     @pytest.mark.parametrize(
         ("name", "texts", "allowed"),
         [

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from twofold.fields import Field
+from twofold.fields import INT64, Field
 from twofold.index.search import Buckets, Dates, Facet, Hit, Page, Ranges, Search, Stats, Summary, Terms
 from twofold.query.cursor import cursor
 from twofold.query.facets import facetable
@@ -122,7 +122,11 @@ def _stats(field: Field, result: Summary) -> Json:
         shown: Json = {name: None if value is None else unscaled(value, field.places) for name, value in numbers.items()}
         shown["avg"] = None if average is None else unscaled(average, field.places, AVERAGE_PLACES)
     else:
-        whole = field.kind == "integer"
-        shown = {name: int(value) if whole and value is not None else value for name, value in numbers.items()}
+        shown = {name: _number(field, value) for name, value in numbers.items()}
         shown["avg"] = average
     return {"count": result.count, **shown, "missing": result.missing}
+
+
+def _number(field: Field, value: float | None) -> float | None:
+    """An integer without a point, unless it is beyond 64 bits, as a sum may be: JSON is not written with those."""
+    return int(value) if value is not None and field.kind == "integer" and abs(value) < INT64 else value

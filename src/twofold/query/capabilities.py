@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.errors import Problem
+from twofold.index.checks import MAX_COMPARED
 from twofold.index.port import CAPABILITIES, ReadStore
 from twofold.index.search import TOTAL_CAP, Search
 from twofold.query import facets, grammar, language, parameters, suggest, values, words
@@ -16,6 +17,7 @@ LIMITS = {
     "filter_characters": grammar.MAX_FILTER,
     "filter_comparisons": grammar.MAX_COMPARISONS,
     "filter_depth": grammar.MAX_DEPTH,
+    "compared_characters": MAX_COMPARED,
     "values": values.MAX_VALUES,
     "sorts": parameters.MAX_SORTS,
     "limit": language.MAX_LIMIT,

@@ -9,6 +9,7 @@ from typing import Any
 from lark import Token, Tree
 
 from twofold.fields import Field
+from twofold.index.checks import MAX_COMPARED
 from twofold.index.search import And, Begins, Compare, Condition, Exists, Not, OneOf, Or
 from twofold.query.grammar import Wrong, parse, place_of
 from twofold.query.parameters import did_you_mean
@@ -90,7 +91,7 @@ def _compared(field: Field, operator: str, value: Token, place: Token) -> Condit
         return equal if operator == "=" else Not(equal)
     if field.kind == "boolean":
         raise Wrong("true and false have no order: write = or !=.", place_of(place))
-    return Compare(field.name, operator, _value(field, value))  # type: ignore[arg-type] # the grammar has no other
+    return Compare(field.name, operator, _short(_value(field, value), value))  # type: ignore[arg-type] # the grammar has no other
 
 
 def _equal(field: Field, value: Token) -> Condition:
@@ -100,7 +101,7 @@ def _equal(field: Field, value: Token) -> Condition:
     if field.kind != "string" or field.choices:
         kind = "one of a few values" if field.choices else field.kind
         raise Wrong(f"Only text has a beginning; {field.name} is {kind}.", place_of(value))
-    return Begins(field.name, _held(field, text, value)) if text else Exists(field.name)
+    return Begins(field.name, _short(_held(field, text, value), value)) if text else Exists(field.name)
 
 
 def _value(field: Field, value: Token) -> Any:
@@ -115,6 +116,12 @@ def _held(field: Field, text: str, value: Token) -> Any:
         return value_of(field, text)
     except ValueError as reason:
         raise Wrong(f"{field.name}: {reason}", place_of(value)) from None
+
+
+def _short(held: Any, value: Token) -> Any:
+    if isinstance(held, str) and len(held) > MAX_COMPARED:
+        raise Wrong(f"At most {MAX_COMPARED} characters, unless the text is compared as a whole, with =, != or IN.", place_of(value))
+    return held
 
 
 def _text(value: Token) -> tuple[str, bool]:

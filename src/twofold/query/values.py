@@ -60,7 +60,7 @@ def _float(_: Field, text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError
-    return value
+    return value + 0.0  # zero has one sign in documents, and to Elasticsearch -0 is another number
 
 
 def _decimal(field: Field, text: str) -> int:
