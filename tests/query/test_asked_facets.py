@@ -119,4 +119,5 @@ def test_a_sum_beyond_64_bits_is_told() -> None:
     page = Page(facets=(Summary(3, -5.0, 2.0**63, 2.0**64 + 2.0**60),))
     body = answer_of(FILMS, language.read(FILMS, [("facets", "year:stats")]), page)
     told = orjson.loads(orjson.dumps(body))["facets"]["year:stats"]
-    assert told == {"type": "stats", "count": 3, "min": -5, "max": 2.0**63, "sum": 2.0**64 + 2.0**60, "avg": (2.0**64 + 2.0**60) / 3, "missing": 0}
+    expected = {"min": -5, "max": 2.0**63, "sum": 2.0**64 + 2.0**60, "avg": (2.0**64 + 2.0**60) / 3}
+    assert told == {"type": "stats", "count": 3, **expected, "missing": 0}
