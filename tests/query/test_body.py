@@ -29,6 +29,14 @@ def test_members_are_parameters(body: dict[str, Any], parameters: dict[str, Any]
     assert parse(FILMS, body_parameters(FILMS, body)) == asked(**parameters)
 
 
+@pytest.mark.parametrize("value", [None, 1, [], {}, {"year": 1}])
+def test_an_unknown_member_is_told_as_such_whatever_it_holds(value: Any) -> None:
+    with pytest.raises(Problem) as problem:
+        parse(FILMS, body_parameters(FILMS, {"filters": value}))
+    (error,) = problem.value.members["errors"]
+    assert error["detail"].startswith("Unknown. Did you mean filter?")
+
+
 @pytest.mark.parametrize("body", [None, [], "q", 1, True])
 def test_anything_but_an_object_is_refused_with_an_example(body: Any) -> None:
     with pytest.raises(Problem) as problem:

@@ -163,6 +163,7 @@ class TestGet:
     def test_what_is_not_there_yet_is_never_said_to_be_nowhere(self, freshness: Freshness, lenient: str) -> None:
         error = refusal(freshness.get(request(token(A, 1), prefer=f"wait=0{lenient}"), USERS, A))
         assert (error.status, error.code) == (503, "projection-lagging")
+        assert ("handling=lenient" in error.detail) is (not lenient)  # no hint to do what was done
 
     @pytest.mark.parametrize("lenient", ["", ", handling=lenient"])
     def test_a_version_behind_a_tombstone_is_not_said_to_be_nowhere(self, index: Index, freshness: Freshness, lenient: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from tests.query.films import BODIES
 from tests.stack import Http, Stack
 
-from twofold.errors import Unavailable
+from twofold.errors import Rejected, Unavailable
 from twofold.index.search import Page, Search
 
 TITLES = [body["title"] for body in BODIES]
@@ -252,6 +254,25 @@ def test_a_store_that_is_away_is_told(cinema: Stack, monkeypatch: Any) -> None:
         answer = cinema.query.get(url)
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "read-store-unavailable", "1")
         assert "10.0.0.7" not in answer.text
+
+
+def test_a_cursor_that_somebody_changed_is_refused(films: Http) -> None:
+    mark, score, id_ = orjson.loads(base64.urlsafe_b64decode(films.get("/films?q=hulot&limit=1").json()["next_cursor"] + "=="))
+    for values in ([None, id_], [None, None], ["x", id_], [score, 1]):
+        changed = base64.urlsafe_b64encode(orjson.dumps([mark, *values])).decode()
+        answer = films.get("/films", {"q": "hulot", "limit": 1, "cursor": changed})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
+        assert "the values do not fit the sort" in answer.json()["detail"]
+
+
+def test_what_the_store_does_not_take_is_told_with_the_reason(cinema: Stack, monkeypatch: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Rejected("400 too_many_buckets_exception; ask for longer intervals")
+
+    monkeypatch.setattr(cinema.system.index, "search", refuse)
+    answer = cinema.query.get("/films?facets=added:hour")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
+    assert "ask for longer intervals" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/films/search"), ("GET", "/films/suggest?q=a"), ("GET", "/films/export")])

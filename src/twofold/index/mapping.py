@@ -78,7 +78,8 @@ def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]
     """The sort, its kinds, and the values to continue behind. Raises Rejected where these do not fit the sort."""
     sorts, values = full_sort(search), search.after or ()
     kinds = [sort_kind(resource, sort.field) for sort in sorts]
-    if len(values) != len(sorts) or not all(value is None or fits(kind, value) for kind, value in zip(kinds, values, strict=True)):
+    fitting = len(values) == len(sorts) and all(map(_may_be_last, sorts, kinds, values))
+    if not fitting:
         raise Rejected(f"{resource.name} cannot be continued there: the values do not fit the sort")
     return list(zip(sorts, kinds, values, strict=True))
 
@@ -100,6 +101,11 @@ def fits(kind: Kind, value: Any) -> bool:
     if kind == "float":
         return type(value) in (float, int) and abs(value) <= _GREATEST  # so neither NaN nor infinite
     return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
+
+
+def _may_be_last(sort: Sort, kind: Kind, value: Any) -> bool:
+    """Whether a hit may be sorted by this value. Any field may be missing in a document, but every hit has a score."""
+    return fits(kind, value) if value is not None else sort.field != SCORE
 
 
 def _is_date(kind: Kind, value: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.errors import Problem
+from twofold.query.language import SEARCH
 from twofold.query.parameters import LISTS, Given, Parameters
 from twofold.resource import Declaration
 
@@ -24,6 +25,9 @@ def parameters(resource: Declaration, body: Any) -> Parameters:
         raise Problem(400, "invalid-parameter", detail)
     given, found = Given(()), []
     for name, value in body.items():
+        if name not in SEARCH and name not in resource.filterable:
+            found.append((name, ""))  # refused by its name, whatever it holds
+            continue
         types, allowed = _TYPES[_kind(resource, name)]
         several = name in LISTS or name in resource.filterable
         values = value if several and isinstance(value, list) else [value]

@@ -184,7 +184,8 @@ class Freshness:
             members["missing"] = list(map(str, sight.refused))
             detail = "The projector had to put this version aside, so it is not in the index. The next change of the resource mends that."
             return Problem(503, "projection-refused", detail, headers=applied, **members)
-        detail = "The service stops." if self._stopped else "The index is not there yet. Prefer: handling=lenient takes what is there."
+        hint = "" if wish.lenient else " Prefer: handling=lenient takes what is there."
+        detail = "The service stops." if self._stopped else f"The index is not there yet.{hint}"
         return Problem(503, "projection-lagging", detail, headers={"Retry-After": "1", **applied}, **members)
 
 

@@ -134,10 +134,8 @@ class QueryService:
 async def _read(asked: Awaitable[T]) -> T:
     try:
         return await asked
-    except Rejected:
-        raise Problem(
-            400, "invalid-parameter", "The read store does not take this query. A cursor should be one that this service gave."
-        ) from None
+    except Rejected as error:  # it tells what is wrong without what was sent
+        raise Problem(400, "invalid-parameter", f"The read store does not take this query: {error}.") from None
     except Outdated as error:
         raise outdated(error) from None
     except EngineError:
