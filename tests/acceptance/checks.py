@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import orjson
 from confluent_kafka import Consumer, TopicPartition
+
 from tests import engines
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.history import History
-from tests.pipeline.conftest import connect
+from tests.pipeline.systems import connect
 
 SETTLE_SECONDS = 60
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.acceptance.roles import Role, free_port, run
-from tests.pipeline.conftest import database, real_settings, remove
+from tests.pipeline.systems import database, real_settings, remove
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +41,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]
         "TWOFOLD_COMMAND_PORT": str(command),
         "TWOFOLD_QUERY_PORT": str(query),
         "TWOFOLD_APP": "tests.acceptance.people:app",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         "PEOPLE": name,
     }
     with database(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from confluent_kafka import Consumer
+
 from tests import engines
 from tests.acceptance.checks import wait_for
 from tests.acceptance.conftest import Cluster

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.acceptance.roles import Role, free_port, run
 
 

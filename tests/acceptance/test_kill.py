@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from tests.acceptance.checks import check, wait_for
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.history import History

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.acceptance.checks import check, wait_for
 from tests.acceptance.conftest import ROOT, Cluster
 from tests.acceptance.history import History

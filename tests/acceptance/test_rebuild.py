@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
+
 from tests.acceptance.checks import _settle
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.load import Load

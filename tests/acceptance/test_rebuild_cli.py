@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.acceptance.roles import Role, free_port, run
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+
 from tests.acceptance.checks import check, wait_for
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.history import History

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.acceptance.roles import Role, free_port, run
 
 USERS = 300

@@ -20,7 +20,7 @@ from benchmarks.targets import OVERALL, TARGETS
 from confluent_kafka.admin import AdminClient
 from dev import wrk as installed
 from tests import engines
-from tests.pipeline.conftest import connect
+from tests.pipeline.systems import connect
 
 from twofold.bench import wrk
 from twofold.bench.wrk import MARK, template

@@ -13,7 +13,7 @@ from tests import engines
 from tests.acceptance.roles import free_port
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, Step, blocks, name, steps
 from tests.docs.shell import Shell, kafka_jars
-from tests.pipeline.conftest import database, real_settings, remove
+from tests.pipeline.systems import database, real_settings, remove
 
 NOT_RUN = {
     "make test": "it is what runs this test",

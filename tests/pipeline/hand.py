@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import httpx
 import orjson
-from tests import engines
 
+from tests import engines
 from twofold.bootstrap import System
 from twofold.settings import scheme
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from tests.pipeline.steps import Pipeline
 
+from tests.pipeline.steps import Pipeline
 from twofold import App, Column, Keyword, Resource, Text, Unique
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import Outdated

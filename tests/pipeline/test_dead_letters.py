@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 import uuid_utils
-from tests.pipeline.steps import Pipeline
 
+from tests.pipeline.steps import Pipeline
 from twofold.errors import Rejected
 from twofold.log.port import Message
 from twofold.record import Record

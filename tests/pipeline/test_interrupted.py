@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uuid_utils
+
 from tests.pipeline.steps import Pipeline
 
 

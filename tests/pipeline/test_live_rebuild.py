@@ -13,10 +13,10 @@ import pytest
 import uuid_utils
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+
 from tests import engines
 from tests.pipeline.steps import Pipeline
 from tests.pipeline.test_interrupted import Stopped, stopped_after, stopped_before
-
 from twofold import Keyword, Resource, Text, Unique
 from twofold.bootstrap import System
 from twofold.errors import NeedsRebuild, Outdated

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import httpx
+
 from tests import engines
 from tests.pipeline.steps import Pipeline
-
 from twofold.bootstrap import System
 from twofold.settings import scheme
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from tests.pipeline.steps import Pipeline
-
 from twofold import App, Column, Keyword, Resource, Text, Unique
 from twofold.bootstrap import System
 from twofold.index.search import Search

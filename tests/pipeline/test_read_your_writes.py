@@ -15,9 +15,9 @@ import httpx
 import orjson
 import pytest
 import uuid_utils
+
 from tests.pipeline.steps import Pipeline
 from tests.stack import Http
-
 from twofold.log.port import Message
 from twofold.query.http import QueryService
 from twofold.record import Record

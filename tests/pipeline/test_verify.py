@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 import uuid_utils
+
 from tests.pipeline.hand import hand
 from tests.pipeline.steps import Pipeline
-
 from twofold.bootstrap import System
 from twofold.documents import of_row
 from twofold.errors import Problem

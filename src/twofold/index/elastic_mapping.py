@@ -11,7 +11,7 @@ from twofold.index.shape import wanted
 from twofold.resource import Declaration
 
 # Raise it where settings, the analyser, or what is made of a kind of field changes: generations of before then ask for a rebuild.
-ANALYSIS = 1
+ANALYSIS = 2
 ANALYZER = "folded"
 LIVE: dict[str, Any] = {"bool": {"must_not": {"term": {"deleted": True}}}}
 # Strangers who write to the alias are refused; readers see live documents only.
