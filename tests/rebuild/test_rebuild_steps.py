@@ -283,10 +283,10 @@ def test_a_rebuild_goes_on_behind_what_was_saved(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(KeyboardInterrupt):
         run(store, log, index)
     saved = marks(index, NEW)
-    assert (saved["state"], saved["backfilled_to"], saved["offsets"]) == ("filling", key(3), {"0": 4})
+    assert (saved["state"], saved["backfilled_to"], saved["offsets"]) == ("filling", key(1), {"0": 4})
     store.scanned, store.scans = lambda: None, 0
     run(store, log, index)
-    assert (store.scans, log.replays[-1]) == (4, 4)
+    assert (store.scans, log.replays[-1]) == (5, 4)
     assert index.held() == {f"00{n}": (1, "Ana") for n in range(9)}
 
 

@@ -1,9 +1,11 @@
-"""From the table to a generation: rows and tombstones in the order of ids, one chunk read while the one before is applied."""
+"""From the table to a generation: rows and tombstones in the order of ids, a chunk read while those before are applied."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from twofold.rebuild.filler import Filler
 from twofold.rebuild.marks import Marks
@@ -12,6 +14,16 @@ from twofold.rebuild.sources import Refusal, from_rows
 from twofold.store.port import Row
 
 CHUNK = 2000
+FLIGHTS = 2  # chunks that are applied at the same time: an index works on one bulk with one thread
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A chunk that is applied: what is refused of it, its last id, and its live documents."""
+
+    refused: Future[list[Refusal]]
+    last: str
+    documents: int
 
 
 class Backfill:
@@ -21,10 +33,9 @@ class Backfill:
         self._parts, self._filler, self._marks, self._rate = parts, filler, marks, rate
         self._chunk = min(CHUNK, max(1, int(rate))) if rate else CHUNK
         self._after = marks.after
-        self._flight: Future[list[Refusal]] | None = None
-        self._flying = ("", 0)  # the last id of the chunk that is applied, and its live documents
+        self._flights: deque[Flight] = deque()
         self._due = 0.0
-        self._lane = ThreadPoolExecutor(1, "backfill")
+        self._lanes = ThreadPoolExecutor(FLIGHTS, "backfill")
 
     def step(self) -> float:
         """One chunk, if it is time. Returns the seconds until there is more to do."""
@@ -34,24 +45,25 @@ class Backfill:
             return wait
         rows = self._parts.store.scan(self._parts.resource, self._after, self._chunk)
         items = from_rows(self._parts.resource, rows)
-        self._land()
+        self._land(FLIGHTS - 1 if rows else 0)
         if not rows:
             self._marks.backfilled = True
             return 1.0
-        self._flight = self._lane.submit(self._filler.fill, items, anew=True)
         self._after = rows[-1].id
-        self._flying = self._after, sum(isinstance(row, Row) for row in rows)
+        filled = self._lanes.submit(self._filler.fill, items, anew=True)
+        self._flights.append(Flight(filled, self._after, sum(isinstance(row, Row) for row in rows)))
         if self._rate:
             self._due = max(self._due, time.monotonic()) + len(rows) / self._rate
         return 0.0
 
     def close(self) -> None:
-        self._lane.shutdown()
+        self._lanes.shutdown()
 
-    def _land(self) -> None:
-        """The chunk before is applied, and what was refused of it put aside."""
-        if self._flight is not None:
-            self._filler.put_aside(self._flight.result())
-            self._marks.after = self._flying[0]
-            self._marks.documents += self._flying[1]
-            self._flight = None
+    def _land(self, left: int) -> None:
+        """All but the last `left` chunks are applied, and what was refused of them put aside."""
+        while len(self._flights) > left:
+            flight = self._flights[0]
+            self._filler.put_aside(flight.refused.result())
+            self._marks.after = flight.last
+            self._marks.documents += flight.documents
+            self._flights.popleft()
