@@ -67,7 +67,7 @@ class TestSqlite(ExportContract, SearchContract):
     [
         ("1919-03-31T12:00:00.000Z", "day", "America/Toronto", "1919-03-31T04:30:00.000Z"),  # from 23:30 to 00:30
         ("2018-11-04T12:00:00.000Z", "day", "America/Sao_Paulo", "2018-11-04T03:00:00.000Z"),  # from 00:00 to 01:00
-        ("2024-10-05T15:45:00.000Z", "hour", "Australia/Lord_Howe", "2024-10-05T14:30:00.000Z"),  # from 02:00 to 02:30: as the others
+        ("2024-10-05T15:45:00.000Z", "hour", "Australia/Lord_Howe", "2024-10-05T14:30:00.000Z"),  # from 02:00 to 02:30: in the hour before
         ("2026-10-25T01:30:00.000Z", "hour", "Europe/Berlin", "2026-10-25T01:00:00.000Z"),  # the second of two hours
         ("2026-10-25T00:30:00.000Z", "hour", "Europe/Berlin", "2026-10-25T00:00:00.000Z"),
         ("1001-01-01T00:00:00.000Z", "week", "America/New_York", "1000-12-29T04:56:02.000Z"),

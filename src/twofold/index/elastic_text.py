@@ -14,6 +14,7 @@ Groups = tuple[tuple[Term, ...], ...]
 EXPANSIONS = 128  # words that are looked for where one is misspelt
 CLAUSES = 1_000  # Both engines refuse a query of more than 1,024 leaves, and each of these words is one.
 TYPO_FREE, MISSPELT = 1_001.0, 0.001  # What is added to a match without typos, and what one with typos is multiplied by
+_BETWEEN = frozenset(("Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "Zs", "Zl", "Zp", "Cc", "Cf"))  # categories of what is no word
 _WORD = re.compile(r"\w+")
 
 
@@ -79,7 +80,8 @@ class _Leaves:
         return {"bool": {"must_not": either}} if term.excluded else either
 
     def _leaf(self, term: Term, kind: Json, zero: str) -> Json:
-        return {"multi_match": {"query": term.text, "fields": self.paths, "zero_terms_query": zero, **kind}}
+        text = _to_its_last_word(term.text) or term.text if kind["type"] == "bool_prefix" else term.text
+        return {"multi_match": {"query": text, "fields": self.paths, "zero_terms_query": zero, **kind}}
 
     def _misspelt(self, term: Term) -> Json:
         return {
@@ -90,6 +92,14 @@ class _Leaves:
             "max_expansions": self.expansions,
             "fuzzy_transpositions": True,
         }
+
+
+def _to_its_last_word(text: str) -> str:
+    """Without the punctuation at the end: behind that the engines take a word for a whole one, and not for a beginning."""
+    end = len(text)
+    while end and unicodedata.category(text[end - 1]) in _BETWEEN:
+        end -= 1
+    return text[:end]
 
 
 def _has_word(term: Term) -> bool:
