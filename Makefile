@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(BIN)/python -m dev.engines
+# These kill the engines, or measure: nothing else may run beside them.
+ALONE := tests/acceptance tests/bench
 MEASURED := mysql kafka elasticsearch
 
 .PHONY: help run test check unit bench engines engines-down clean
@@ -15,7 +17,8 @@ run: .venv/run ## Start everything embedded: no server, files under ./data
 test: .venv/test ## Every check and suite, on the embedded default and on real engines
 	@$(MAKE) --no-print-directory check
 	@$(ENGINES) up
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(ALONE)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(addprefix --ignore ,$(ALONE))
 
 unit: .venv/test ## The suites that need no server
 	@$(BIN)/pytest --ignore tests/acceptance -m "not engine"

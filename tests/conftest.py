@@ -23,6 +23,15 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the smalles
 MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits for a disk
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those that share what is dear to make run in one: a module, on one kind of engines."""
+    for item in items:
+        engines = getattr(item, "callspec", None) and item.callspec.params.get("system", "")  # type: ignore[attr-defined]
+        place = item.path.parent if item.path.parent.name == "parity" else item.path
+        item.add_marker(pytest.mark.xdist_group(f"{place.relative_to(item.config.rootpath)}{engines or ''}"))
+
+
 @pytest.fixture
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id for those who wait."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,17 @@ def engine(request: pytest.FixtureRequest, opened: Callable[[str], Engine]) -> E
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Counter[str]:
     return request.config.stash.setdefault(FIGURES, Counter())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of several processes, the figures go to the one that tells."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["parity"] = dict(session.config.stash.get(FIGURES, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash.setdefault(FIGURES, Counter()).update(node.workeroutput.get("parity", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
