@@ -30,6 +30,7 @@ NUMBER = re.compile(r"\d[\d,]*")
 PARTS = {
     "writes": (["commands", "end-to-end", "drain"], {"commands", "end to end", "drain"}, "real"),
     "reads": (["queries", "growth", "neighbours"], {"queries", "growth", "neighbours"}, "real"),
+    "read side": (["reading", "rebuild"], {"reading", "rebuild"}, "real"),
     "embedded": (["embedded"], {"commands", "end to end", "queries"}, "embedded"),
 }
 
