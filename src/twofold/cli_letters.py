@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from twofold.cli_options import AppPath, AsJson, Data, LogUrl, ReadUrl, ResourceName, open_system, resource_of
+from twofold.cli_options import AppPath, Data, LogUrl, ReadUrl, ResourceName, open_system, resource_of
 
 if TYPE_CHECKING:
     from twofold.tools.letters import Letter, Letters
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 letters = typer.Typer(no_args_is_help=True, help="What could not be projected: look at it, try it again, or let it go.")
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers of letters, as `list` shows them.")]
+AsLines = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of lines for people.")]
 All = Annotated[bool, typer.Option("--all", help="Every open letter.")]
 
 
 @letters.command("list")
-def list_(resource: ResourceName, app: AppPath = None, data: Data = None, log_url: LogUrl = None, as_json: AsJson = False) -> None:
+def list_(resource: ResourceName, app: AppPath = None, data: Data = None, log_url: LogUrl = None, as_json: AsLines = False) -> None:
     """Open dead letters, the oldest first: number, key, version, event, and why."""
     with _letters(resource, locals()) as found:
         for letter in found.open():

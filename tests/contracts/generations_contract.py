@@ -286,6 +286,10 @@ class GenerationsContract:
             lambda: store.apply(small, [live("b", 2, name="bo")]),
             lambda: store.get(small, ["a"]),
             lambda: store.search(small, [Search()]),
+            lambda: store.holdings.scan(small, None, 10),
+            lambda: store.holdings.held(small, ["b"]),
+            lambda: store.holdings.restore(small, [live("b", 2, name="bo")], {}),
+            lambda: store.holdings.remove(small, list(store.holdings.held(other, ["b"]).values())),
         ):
             assert until_outdated(call) == f"{sentence}Start the new version."
         assert store.get(other, ["b"])["b"]["version"] == 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from store_contract import APP, MEMBERS, SAMPLES, SECRETS, member, new_id, receipt, until
 
 from twofold.fields import timestamp
@@ -19,6 +19,7 @@ from twofold.store.leases import SqlLeases
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Writes
 from twofold.store.sql import SqlStore
+from twofold.store.tables import Tables
 
 
 class Clock:
@@ -243,6 +244,18 @@ class OutboxContract:
         count, age = outbox.backlog()
         assert count == 2
         assert 89 < age < 120
+
+    def test_what_no_relay_of_this_app_takes_is_not_its_backlog(self, store: SqlStore, outbox: SqlOutbox, database: Database) -> None:
+        """Else whoever waits until nothing is pending would wait for ever."""
+        published(store, record())
+        with database.write() as connection:
+            connection.execute(update(Tables(APP).outbox).values(resource="gone"))
+            database.commit(connection)
+        assert outbox.backlog() == (0, 0.0)
+        published(store, record(time=timestamp(datetime.now(UTC))))
+        count, age = outbox.backlog()
+        assert count == 1
+        assert age < 60
 
     def test_backlog_is_counted_up_to_a_cap(self, store: SqlStore, outbox: SqlOutbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(outbox_module, "COUNT_CAP", 3)

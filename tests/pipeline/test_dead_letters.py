@@ -8,7 +8,7 @@ import uuid_utils
 
 from tests.pipeline.steps import Pipeline
 from twofold.errors import Rejected
-from twofold.log.port import Message
+from twofold.log.port import Message, Position
 from twofold.record import Record
 from twofold.tools import letters as tools
 from twofold.tools.letters import Letters
@@ -173,6 +173,28 @@ def test_a_letter_without_its_message_is_retried_from_the_topic(pipeline: Pipeli
     assert letter.message.value is None
 
     assert [reason for _, reason in letters.retry(letters.open())] == [""]
+    assert pipeline.found() == {ID: (1, "note 1")}
+
+
+def test_what_comes_in_other_partitions_is_not_taken_for_the_message_of_a_letter(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, resource = pipeline.system.log, pipeline.resource
+    log.publish(resource.topic, [noted(pipeline, 1)])
+    [place] = [each.partition for each in log.positions(resource.topic, resource.group) if each.end]
+    log.publish(resource.dead_letters, [Message(None, None, (("dlq_partition", b"%d" % place), ("dlq_offset", b"0"), ("dlq_size", b"1")))])
+    positions = log.positions
+
+    def meanwhile(*given: str) -> list[Position]:
+        found = positions(*given)
+        others = [Message(b"other %d" % number, b"{}") for number in range(20)]
+        assert log.publish(resource.topic, others) == [None] * 20
+        return found
+
+    letters = Letters(pipeline.system, resource)
+    [letter] = letters.open()
+    monkeypatch.setattr(log, "positions", meanwhile)
+    assert [reason for _, reason in letters.retry(iter([letter]))] == [""]
     assert pipeline.found() == {ID: (1, "note 1")}
 
 

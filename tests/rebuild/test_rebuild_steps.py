@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from twofold.rebuild import backfill, catchup, filler, filling, lease
 from twofold.rebuild.progress import Done, Progress
 from twofold.rebuild.rebuild import abort, rebuild
 from twofold.rebuild.rollback import drop, rollback
+from twofold.rebuild.sources import from_rows
 from twofold.store.port import Tombstone
 
 OLD, NEW = "users-000001", "users-000002"
@@ -190,7 +193,7 @@ def test_no_more_than_so_many_documents_a_second(monkeypatch: pytest.MonkeyPatch
     index.create(given.resource, {})
     from twofold.rebuild.marks import Marks
 
-    fill = backfill.Backfill(given, filler.Filler(given, NEW), Marks(), 4)
+    fill = backfill.Backfill(given, filler.Filler(given, NEW, lambda: None), Marks(), 4)
     waits = [fill.step(), fill.step()]
     clock[0] += 0.5
     waits += [fill.step(), fill.step()]
@@ -230,6 +233,32 @@ def test_a_rebuild_that_lost_its_lease_swaps_nothing(monkeypatch: pytest.MonkeyP
     with pytest.raises(Contended, match="was lost"):
         rebuild(parts(Store(), Log(), index, leases), lambda _: None)
     assert (index.alias, index.made[OLD].blocked) == (OLD, False)
+
+
+def test_a_lease_that_ran_out_while_the_process_stood_still_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another may have ended the work meanwhile, and have given the lease back."""
+    leases, late = Leases(), [0.0]
+    monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + late[0], sleep=time.sleep))
+    with lease.Lease(parts(Store(), Log(), Index(), leases)) as mine:
+        mine.check()
+        late[0] = 10.0
+        leases.held.clear()
+        mine._thread.join(5)
+        assert leases.held == {}
+        with pytest.raises(Contended, match=r"this process stood still. Run the same command again"):
+            mine.check()
+
+
+def test_whoever_waits_for_a_generation_that_another_has_dropped_gives_up() -> None:
+    index = Index()
+    given = parts(Store(), Log(), index)
+    index.answers = [Unavailable("the generation is not there any more")] * 100
+
+    def lost() -> None:
+        raise Contended("lost")
+
+    with pytest.raises(Contended):
+        filler.Filler(given, NEW, lost).fill(from_rows(given.resource, [row(0)]), anew=True)
 
 
 # what was begun
@@ -303,6 +332,54 @@ def test_an_interrupted_swap_lifts_the_block(monkeypatch: pytest.MonkeyPatch) ->
     assert (index.alias, index.made[OLD].blocked) == (OLD, False)
     run(Store(row(0)), Log(), index)
     assert index.alias == NEW
+
+
+def test_interrupted_while_it_waits_for_an_engine_a_swap_lifts_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, log = Index(), Log()
+
+    def interrupt(_: Any) -> float:
+        assert index.made[OLD].blocked
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Quick, "next", interrupt)
+    monkeypatch.setattr(index, "promote", lambda *_: (_ for _ in ()).throw(AWAY))
+    with pytest.raises(KeyboardInterrupt):
+        run(Store(row(0)), log, index)
+    assert (index.alias, index.made[OLD].blocked) == (OLD, False)
+
+
+def test_the_block_stays_where_the_promotion_was_only_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A projector that still knows the old generation would write to it what the new one lacks then."""
+    index = Index()
+    promote, block = index.promote, index.block
+
+    def interrupt(*given: Any) -> None:
+        monkeypatch.setattr(index, "block", lambda *those, **options: (promote(*given), block(*those, **options)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(index, "promote", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(Store(row(0)), Log(), index)
+    assert (index.alias, index.made[OLD].blocked) == (NEW, True)
+
+
+def test_a_late_promotion_does_not_make_the_old_generation_look_more_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, log = Index(), Log(message(0), committed=1)
+    promote, block = index.promote, index.block
+
+    def late(*given: Any) -> None:
+        def blocked(*those: Any, **options: Any) -> None:
+            promote(*given)
+            log.put(message(1))
+            log.committed = 2
+            block(*those, **options)
+
+        monkeypatch.setattr(index, "block", blocked)
+        raise AWAY
+
+    monkeypatch.setattr(index, "promote", late)
+    run(Store(row(0)), log, index)
+    assert (index.alias, marks(index, OLD)["offsets"]) == (NEW, {"0": 1})
 
 
 def test_a_promotion_whose_answer_was_lost_is_a_promotion(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,6 +547,13 @@ def test_drop(rebuilt: tuple[Store, Log, Index]) -> None:
             drop(parts(*rebuilt), name)
     drop(parts(*rebuilt), OLD)
     assert list(index.made) == [NEW, third]
+
+
+def test_nothing_is_dropped_while_a_rollback_may_need_it(rebuilt: tuple[Store, Log, Index]) -> None:
+    leases = Leases()
+    with lease.Lease(parts(*rebuilt, leases, "other")), pytest.raises(Contended, match="Another process is at work on users"):
+        drop(parts(*rebuilt, leases), OLD)
+    assert list(rebuilt[2].made) == [OLD, NEW]
 
 
 def _stop(*_: Any) -> None:

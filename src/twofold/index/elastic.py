@@ -47,7 +47,7 @@ class ElasticIndex(ElasticGenerations):
         self._client = Client(hosts, engine, user, password)
         self._refresh_interval = refresh_interval
         self._aliases = Aliases(self._client)
-        self.holdings = ElasticHoldings(self._client, self._aliases.live)
+        self.holdings = ElasticHoldings(self._client, self._aliases.fitting)
 
     def migrate(self, resource: Declaration) -> list[str]:
         steps = elastic_migrate.migrate(self._client, resource, self._refresh_interval)

@@ -50,6 +50,13 @@ class Aliases:
             raise self._nothing(resource)
         return generation
 
+    def fitting(self, resource: Declaration) -> str:
+        """The generation behind the alias, asked for now. Raises Outdated where it is not of the declaration's shape."""
+        name, outdated = self._look(resource, resource.index)
+        if outdated is not None:
+            raise outdated
+        return name
+
     def look(self, resource: Declaration, generation: str) -> str:
         """The generation that is meant, asked for at most once a second. Raises Outdated where it is not of the declaration's shape."""
         key = resource.index, resource.cls, generation

@@ -30,7 +30,7 @@ _STALE = Outcome(Verdict.STALE)
 
 
 class ElasticHoldings:
-    """`live` names the generation behind the alias."""
+    """`live` names the generation behind the alias, and raises Outdated where that is not of the declaration's shape."""
 
     def __init__(self, client: Client, live: Callable[[Declaration], str]) -> None:
         self._client, self._live = client, live

@@ -161,7 +161,7 @@ class Generations(Protocol):
 
 
 class Holdings(Protocol):
-    """What a generation holds, for verify and repair."""
+    """What the live generation holds, for verify and repair. All raise Outdated where it is not of this declaration."""
 
     def scan(self, resource: Declaration, after: Held | None, limit: int) -> list[Held]:
         """`limit` of what the live generation holds, tombstones too, behind `after`, which an earlier page ended with; fewer at the end

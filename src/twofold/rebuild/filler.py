@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -20,10 +20,13 @@ EXAMPLES = 10  # ids of refused documents that are told
 
 
 class Filler:
-    """Used by two threads: the backfill's bulk runs beside the replay's. `refused` counts, `examples` are the first (id, reason)."""
+    """Used by two threads: the backfill's bulk runs beside the replay's. `refused` counts, `examples` are the first (id, reason).
 
-    def __init__(self, parts: Parts, generation: str) -> None:
-        self._parts, self._generation = parts, generation
+    `check` raises once the generation may be another's: whoever waits for the index would wait for ever where that one dropped it.
+    """
+
+    def __init__(self, parts: Parts, generation: str, check: Callable[[], None]) -> None:
+        self._parts, self._generation, self._check = parts, generation, check
         self._stopping = threading.Event()
         self.refused = 0
         self.examples: list[tuple[str, str]] = []
@@ -48,17 +51,18 @@ class Filler:
             if not told:
                 log.warning("waiting for the index", generation=self._generation, reason=trouble)
             size, told = max(1, size // 2), True
+            self._check()
             if self._stopping.wait(backoff.next()):
                 raise Unavailable("stopped while waiting for the index")
         return refused
 
     def put_aside(self, refused: Sequence[Refusal]) -> None:
-        """To the dead letters, as the projector does, and noted."""
+        """Noted, and to the dead letters, as the projector does."""
         if not refused:
             return
         resource = self._parts.resource
-        bury(resource, self._parts.log, [(letter(resource, each.source), each.reason) for each in refused])
         self._parts.index.refuse(resource, {each.id: each.version for each in refused})
+        bury(resource, self._parts.log, [(letter(resource, each.source), each.reason) for each in refused])
         self.refused += len(refused)
         self.examples += [(each.id, each.reason) for each in refused[: EXAMPLES - len(self.examples)]]
         log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0].reason)

@@ -46,7 +46,7 @@ class Filling:
 
     def __init__(self, parts: Parts, generation: str, marks: Marks, lease: Lease, *, rate: float = 0, report: Report) -> None:
         self._parts, self._generation, self._marks, self._lease, self._report = parts, generation, marks, lease, report
-        self._filler = Filler(parts, generation)
+        self._filler = Filler(parts, generation, lease.check)
         self._backfill = Backfill(parts, self._filler, marks, rate)
         self._catchup = CatchUp(parts, self._filler, marks)
         self._swap = Swap(parts, generation, marks, self._catchup, lease)
@@ -63,6 +63,7 @@ class Filling:
             patiently(self._swap.run, self._lease)
         except KeyboardInterrupt:
             with suppress(EngineError):  # else it goes on from what was saved before
+                self._swap.lift()
                 self._save()
             raise
         finally:

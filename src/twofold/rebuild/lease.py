@@ -32,7 +32,10 @@ class Lease:
     def check(self) -> None:
         """Raises Contended once the lease may be another's."""
         if self._lost or time.monotonic() > self._until:
-            raise Contended(f"The lease on {self._resource} was lost: the write store was away too long, or this process stood still.")
+            raise Contended(
+                f"The lease on {self._resource} was lost: the write store was away too long, or this process stood still. "
+                "Run the same command again to go on."
+            )
 
     def __enter__(self) -> Self:
         deadline, told = time.monotonic() + SECONDS + LOOK_SECONDS, False
@@ -62,8 +65,9 @@ class Lease:
         return taken
 
     def _renew(self) -> None:
-        while not self._end.wait(SECONDS / 5):
+        """A lease that has run out is not taken again: another may have had it meanwhile, and have given it back."""
+        while not (self._lost or self._end.wait(SECONDS / 5)):
             try:
-                self._lost |= not self._take()
+                self._lost = time.monotonic() > self._until or not self._take()
             except EngineError as reason:  # `check` tells when it is too late
                 log.warning("the lease was not renewed", reason=str(reason))

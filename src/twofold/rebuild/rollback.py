@@ -21,7 +21,14 @@ def rollback(parts: Parts, report: Report) -> Done:
 
 
 def drop(parts: Parts, name: str) -> None:
-    """Drops a generation that nobody needs. Raises Rejected for the live one and for one that is being filled."""
+    """Drops a generation that nobody needs. Raises Rejected for the live one and for one that is being filled, Contended while a rebuild
+    or a rollback is at work, which may need it.
+    """
+    with Lease(parts):
+        _dropped(parts, name)
+
+
+def _dropped(parts: Parts, name: str) -> None:
     found = {each.name: each for each in parts.all()}
     if name not in found:
         raise SettingsError(f"{parts.resource.name} has no generation {name!r}; it has {', '.join(found)}")

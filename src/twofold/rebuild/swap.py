@@ -24,6 +24,7 @@ class Swap:
     def __init__(self, parts: Parts, target: str, marks: Marks, catchup: CatchUp, lease: Lease) -> None:
         self._parts, self._target, self._marks = parts, target, marks
         self._catchup, self._lease = catchup, lease
+        self._blocked = ""  # the old generation, once it is blocked, or may be
 
     def run(self) -> None:
         old = self._parts.live().name
@@ -31,17 +32,28 @@ class Swap:
             self._parts.index.refresh(self._parts.resource, generation=self._target)  # so that the one below is short
             try:
                 self._replace(old)
-            except (EngineError, KeyboardInterrupt) as error:
+            except EngineError as error:
                 if not isinstance(error, Unavailable | Contended):  # which is tried again, or another's work by now
-                    self._unblock(old)
+                    self.lift()
                 raise
         self._finish()
+
+    def lift(self) -> None:
+        """Lets the projector go on with the old generation, for what is given up or interrupted."""
+        if self._blocked:
+            self._lease.check()
+            self._parts.block(self._blocked, blocked=True)  # behind a promotion that is still under way: now it is known who is live
+            if self._parts.live().name == self._blocked:
+                self._parts.block(self._blocked, blocked=False)
 
     def _replace(self, old: str) -> None:
         parts, resource = self._parts, self._parts.resource
         self._lease.check()
+        self._blocked = old
         parts.block(old, blocked=True)
         positions = parts.log.positions(resource.topic, resource.group)
+        if parts.live().name != old:  # a promotion whose answer was lost: the group may have gone on in the other generation since
+            return
         parts.note(old, Marks("complete", committed(positions), backfilled=True, left_at=timestamp(datetime.now(UTC))))
         ends = {position.partition: position.end for position in positions}
         while not self._catchup.reached(ends):
@@ -50,11 +62,6 @@ class Swap:
         parts.note(self._target, self._marks)
         self._lease.check()
         parts.generations.promote(resource, self._target)
-
-    def _unblock(self, old: str) -> None:
-        self._lease.check()
-        if self._parts.live().name == old:
-            self._parts.block(old, blocked=False)
 
     def _finish(self) -> None:
         """What a crash behind the promotion leaves undone."""

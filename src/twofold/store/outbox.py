@@ -90,10 +90,11 @@ class SqlOutbox:
 
     def backlog(self) -> tuple[int, float]:
         outbox = self._tables.outbox
+        ours = outbox.c.resource.in_(self._resources)  # what no relay of this app takes would be waited for in vain
         with self._database.read() as connection:
-            some = select(outbox.c.id).limit(COUNT_CAP).subquery()
+            some = select(outbox.c.id).where(ours).limit(COUNT_CAP).subquery()
             count = connection.scalar(select(func.count()).select_from(some)) or 0
-            oldest = connection.scalar(select(outbox.c.time).order_by(outbox.c.id).limit(1))
+            oldest = connection.scalar(select(outbox.c.time).where(ours).order_by(outbox.c.id).limit(1))
         age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
         return count, max(age, 0.0)
 

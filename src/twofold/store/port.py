@@ -173,7 +173,7 @@ class Outbox(Protocol):
         """Removes exactly these rows, however many others commit meanwhile, and waits for no open transaction."""
 
     def backlog(self) -> tuple[int, float]:
-        """How many records are pending (counted up to 100,000), and the age of the oldest in seconds."""
+        """How many records of the app's resources are pending (counted up to 100,000), and the age of the oldest in seconds."""
 
     def purge(self) -> bool:
         """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""

@@ -6,6 +6,7 @@ the offsets of the letters, `dlq_how` whether they were retried or discarded.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +21,7 @@ from twofold.resource import Declaration
 
 BATCH = 500
 POLL_SECONDS = 1.0
-PATIENCE = 30  # polls in a row that bring nothing, while the log says that there is more
+PATIENCE = 30.0  # seconds that bring nothing, while the log says that there is more
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +98,25 @@ class Letters:
             return letter.message
         partition, offset = int(letter.about["partition"]), int(letter.about["offset"])
         positions = self._system.log.positions(self._resource.topic, self._resource.group)
-        found = self._read(self._resource.topic, {each.partition: each.end for each in positions} | {partition: offset}, offset + 1)
-        return next(message for message in found if message.offset == offset)
+        ends = {each.partition: each.end for each in positions}
+        return next(self._read(self._resource.topic, ends | {partition: offset}, partition, offset + 1))
 
     def _all(self) -> Iterator[Message]:
         [position] = self._system.log.positions(self._resource.dead_letters, self._resource.group)
-        return self._read(self._resource.dead_letters, {0: position.begin}, position.end)
+        return self._read(self._resource.dead_letters, {0: position.begin}, 0, position.end)
 
-    def _read(self, topic: str, offsets: Mapping[int, int], end: int) -> Iterator[Message]:
-        """The messages of the one partition that has any before `end`."""
-        if all(offset >= end for offset in offsets.values()):
+    def _read(self, topic: str, offsets: Mapping[int, int], partition: int, end: int) -> Iterator[Message]:
+        """The messages of one partition before `end`. What comes in the others meanwhile is passed over."""
+        if offsets[partition] >= end:
             return
-        replay, idle = self._system.log.replay(topic, offsets), 0
+        replay, until = self._system.log.replay(topic, offsets), time.monotonic() + PATIENCE
         try:
-            while idle < PATIENCE:
-                messages = replay.poll(BATCH, POLL_SECONDS)
-                idle = 0 if messages else idle + 1
+            while time.monotonic() < until:
+                messages = [message for message in replay.poll(BATCH, POLL_SECONDS) if message.partition == partition]
                 yield from (message for message in messages if message.offset < end)
                 if messages and messages[-1].offset >= end - 1:
                     return
+                until = time.monotonic() + PATIENCE if messages else until  # not counted: how long they were worked on
         finally:
             replay.close()
         raise Unavailable(f"The log does not give what it says to hold in {topic}")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from twofold.bootstrap import LOG, READ, WRITE, System
-from twofold.errors import EngineError, SettingsError
+from twofold.errors import EngineError, Outdated, SettingsError
 from twofold.resource import Declaration
 from twofold.tools.running import interruptible, pipeline
 from twofold.tools.serving import wait_for
@@ -48,7 +48,7 @@ def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids:
 
 
 def watch(system: System, resource: Declaration, how: How, *, every: float, port: int) -> int:
-    """Verifies every so many seconds until Ctrl-C. An engine that is away is waited for."""
+    """Verifies every so many seconds until Ctrl-C. An engine that is away is waited for. Raises Outdated for an index that became another's."""
     from twofold.tools.drift_metrics import Metrics  # noqa: PLC0415 - an import of 30 ms that nobody else needs
 
     wait_for(system, system.settings, {WRITE, LOG, READ})
@@ -58,6 +58,8 @@ def watch(system: System, resource: Declaration, how: How, *, every: float, port
             begun = time.monotonic()
             try:
                 [*_, result] = Verifier(system.sides(), resource, deep=how.deep, repair=how.repair, stopped=interrupted).run()
+            except Outdated:  # which no waiting mends: this program is the older one, most likely
+                raise
             except EngineError as error:
                 log.warning("not verified", resource=resource.name, reason=str(error))
             else:
