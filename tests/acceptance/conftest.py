@@ -39,7 +39,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]
         "TWOFOLD_COMMAND_PORT": str(command),
         "TWOFOLD_QUERY_PORT": str(query),
         "TWOFOLD_APP": "tests.acceptance.people:app",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",  # this tree, wherever twofold is installed from
         "PEOPLE": name,
     }
     with database(name):

@@ -19,7 +19,7 @@ class Backfill:
 
     def __init__(self, parts: Parts, filler: Filler, marks: Marks, rate: float) -> None:
         self._parts, self._filler, self._marks, self._rate = parts, filler, marks, rate
-        self._chunk = min(CHUNK, max(1, int(rate))) if rate else CHUNK
+        self._chunk = max(1, int(min(CHUNK, rate))) if rate else CHUNK
         self._after = marks.after
         self._flight: Future[list[Refusal]] | None = None
         self._flying = ("", 0)  # the last id of the chunk that is applied, and its live documents
