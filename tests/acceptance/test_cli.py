@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.acceptance.conftest import ROOT
 from tests.acceptance.roles import Role, free_port, run
 
 
@@ -77,7 +78,7 @@ def test_who_waits_for_a_version_does_not_hold_up_the_stop(embedded: dict[str, s
 
 def test_killed_in_the_middle_loses_nothing_on_the_embedded_default(embedded: dict[str, str], tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{embedded['TWOFOLD_COMMAND_PORT']}/{{}}".format("people")
-    embedded |= {"TWOFOLD_APP": "tests.acceptance.people:app", "PEOPLE": "people", "PYTHONPATH": str(Path(__file__).parents[2])}
+    embedded |= {"TWOFOLD_APP": "tests.acceptance.people:app", "PEOPLE": "people", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     query = f"http://127.0.0.1:{embedded['TWOFOLD_QUERY_PORT']}/people"
     acknowledged: set[str] = set()
     for round_ in range(3):

@@ -54,9 +54,10 @@ def states(environment: dict[str, str], folder: Path) -> list[tuple[str, bool, s
     return [(each["name"], each["live"], each["state"]) for each in generations(environment, folder)]
 
 
-def test_interrupted_and_killed_and_gone_on_with(embedded: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_killed_and_gone_on_with(embedded: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
     process = slow(embedded, tmp_path)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 130
     assert said == (

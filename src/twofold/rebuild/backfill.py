@@ -31,7 +31,7 @@ class Backfill:
 
     def __init__(self, parts: Parts, filler: Filler, marks: Marks, rate: float) -> None:
         self._parts, self._filler, self._marks, self._rate = parts, filler, marks, rate
-        self._chunk = min(CHUNK, max(1, int(rate))) if rate else CHUNK
+        self._chunk = max(1, int(min(CHUNK, rate))) if rate else CHUNK
         self._after = marks.after
         self._flights: deque[Flight] = deque()
         self._due = 0.0

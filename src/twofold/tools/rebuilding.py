@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ def _run(system: System, resource: Declaration, command: str, work: Callable[[Re
     if missing := system.pending([WRITE, LOG]):
         raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: it saves, and lifts the block
     try:
         with _reporting(command) as report:
             done = work(report)
