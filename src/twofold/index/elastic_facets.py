@@ -73,7 +73,7 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
         case Terms():
             return _terms(kind, facet, found, answer.get(f"also-{place}", {}), missing)
         case Dates():
-            return Buckets(tuple(Bucket(_beginning(kind, each["key"]), each["doc_count"]) for each in found["buckets"]), missing=missing)
+            return Buckets(tuple(Bucket(_beginning(kind, each), each["doc_count"]) for each in found["buckets"]), missing=missing)
         case Ranges(_, bounds):
             counted = zip(bounds, found["buckets"], strict=True)
             return Buckets(tuple(Bucket(pair, each["doc_count"]) for pair, each in counted), missing=missing)
@@ -98,9 +98,11 @@ def _value(kind: Kind, bucket: Json) -> Any:
     return bucket["key_as_string"] if kind in ("date", "datetime") else bucket["key"]
 
 
-def _beginning(kind: Kind, milliseconds: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.date().isoformat() if kind == "date" else timestamp(moment)
+def _beginning(kind: Kind, bucket: Json) -> str:
+    """A date as the engine prints it; a time it would print in its zone."""
+    if kind == "date":
+        return str(bucket["key_as_string"])
+    return timestamp(_EPOCH + timedelta(milliseconds=bucket["key"]))
 
 
 def _number(value: Any) -> float | None:
