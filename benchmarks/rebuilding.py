@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import drain, stock
+from benchmarks import drain, loader, stock
 from benchmarks.run import Run
 from twofold.bench import processes
 from twofold.bench.table import Row
@@ -28,8 +27,7 @@ def measure(run: Run) -> None:
         for people in stock.batches(work.resource, count):
             stock.commit(workspace.system, work.resource, people, published=False)
         run.report.say(f"{SUITE}: bare bulk loader")
-        few = list(itertools.islice(stock.batches(work.resource, run.sizes.backlog), run.sizes.backlog // stock.BATCH))
-        bare = drain.bare(run, workspace, few)
+        bare = drain.bare(run, workspace, [loader.body(people) for people in stock.batches(work.resource, count)], count)
         rebuild = _command(run, workspace, work.resource, f"rebuild of {count:,} rows", ["rebuild"], count, "documents/s")
         rebuild.peer = bare
         _command(run, workspace, work.resource, f"verify of {count:,} rows", ["verify"], count, "rows/s")

@@ -48,7 +48,7 @@ def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids:
 
 
 def watch(system: System, resource: Declaration, how: How, *, every: float, port: int) -> int:
-    """Verifies every so many seconds until Ctrl-C. Waits for an engine that is away. Raises Outdated for an index of another declaration."""
+    """Verifies every so many seconds, until Ctrl-C. Waits for engines that are away. Outdated for an index of another declaration."""
     from twofold.tools.drift_metrics import Metrics  # noqa: PLC0415 - an import of 30 ms that nobody else needs
 
     wait_for(system, system.settings, {WRITE, LOG, READ})
