@@ -47,7 +47,10 @@ def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids:
 
 
 def watch(system: System, resource: Declaration, how: How, *, every: float, port: int) -> int:
-    """Verifies every so many seconds until Ctrl-C. An engine that is away is waited for. Raises Outdated for an index that became another's."""
+    """Verifies every so many seconds until Ctrl-C. An engine that is away is waited for.
+
+    Raises Outdated once the index is of another declaration.
+    """
     from twofold.tools.drift_metrics import Metrics  # noqa: PLC0415 - an import of 30 ms that nobody else needs
 
     wait_for(system, system.settings, {WRITE, LOG, READ})
