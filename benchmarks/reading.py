@@ -48,24 +48,30 @@ CONNECTIONS = (1, 16)
 
 def measure(run: Run) -> None:
     with run.system(APP) as (workspace, roles, work):
-        count = run.sizes.levels[1]
-        run.report.say(f"{SUITE}: storing {count:,} customers in the index")
-        for rows in batches(count):
-            documents.apply(workspace.system, work.resource, [of_row(work.resource, each) for each in rows])
-        workspace.system.index.refresh(work.resource)
         roles.start("query")
-        for kind, parameters in KINDS.items():
-            _kind(run, workspace, roles, work, questions(work.resource, kind, parameters))
+        stored = 0
+        for level in run.sizes.levels[1:]:
+            _store(run, workspace, work, stored, level)
+            for kind in KINDS if not stored else [FACETS]:
+                _kind(run, workspace, roles, work, questions(work.resource, kind, KINDS[kind]), level)
+            stored = level
         roles.stop()
     with run.system(APP) as (workspace, roles, work):
         roles.start("command", "relay", "project", "query")
         _waits(run, workspace, work)
 
 
-def batches(count: int) -> Iterator[list[store.Row]]:
-    """So many customers as rows, in the order of their ids."""
+def _store(run: Run, workspace: Workspace, work: Work, first: int, count: int) -> None:
+    run.report.say(f"{SUITE}: storing {count:,} customers in the index")
+    for rows in batches(count, first):
+        documents.apply(workspace.system, work.resource, [of_row(work.resource, each) for each in rows])
+    workspace.system.index.refresh(work.resource)
+
+
+def batches(count: int, first: int = 0) -> Iterator[list[store.Row]]:
+    """Customers up to so many as rows, in the order of their ids."""
     now = timestamp(datetime.now(UTC))
-    for start in range(0, count, BATCH):
+    for start in range(first, count, BATCH):
         yield [store.Row(str(uuid_utils.uuid7()), 1, _state(number), now, now) for number in range(start, min(count, start + BATCH))]
 
 
@@ -91,16 +97,17 @@ def questions(resource: Declaration, kind: str, parameters: Parameters) -> Quest
     return queries.searches(resource, kind, asked)
 
 
-def _kind(run: Run, workspace: Workspace, roles: Roles, work: Work, question: Question) -> None:
+def _kind(run: Run, workspace: Workspace, roles: Roles, work: Work, question: Question, level: int) -> None:
     subjects = {
         "twofold": Subject(workspace.settings.query_port, question.templates(), roles, ("query",)),
         "engine": direct.subject(workspace, work.resource, question),
     }
     for connections in CONNECTIONS:
-        run.report.say(f"{SUITE}: {question.kind}, {counted(connections)}")
+        figure = f"{question.kind}, {counted(connections)}, {level:,} documents"
+        run.report.say(f"{SUITE}: {figure}")
         plan = run.sizes.judged if question.kind == FACETS and connections == 1 else run.sizes.glance
         samples = alternate(subjects, connections, plan)
-        run.report.add(row(SUITE, f"{question.kind}, {counted(connections)}", samples["twofold"], samples["engine"]))
+        run.report.add(row(SUITE, figure, samples["twofold"], samples["engine"]))
 
 
 def _waits(run: Run, workspace: Workspace, work: Work) -> None:
