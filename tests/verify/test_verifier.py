@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.verify.world import PEOPLE, World, row, tombstone
 
 from twofold.documents import of_row
+from twofold.index.port import Held
 from twofold.store.port import Row, Tombstone
 from twofold.verify import passing, verifier
 from twofold.verify.compare import KINDS
@@ -53,6 +54,13 @@ def verified(world: World, **options: Any) -> tuple[Result, dict[str, str]]:
     counted = {kind: sum(told == kind for told in found.values()) for kind in KINDS}
     assert counted == {kind: tally.count for kind, tally in results[-1].drift.items()}
     return results[-1], found
+
+
+@pytest.mark.parametrize(("size", "limit"), [(10, 1000), (20_000, 400), (524_288, 16)])
+def test_a_page_of_large_documents_has_fewer(size: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier, "PAGE", 1000)
+    page = [Held(f"{number}", 1, {"note": "x" * size}, ()) for number in range(20)]
+    assert limit * 0.9 <= verifier.fitting(page) <= limit * 1.1
 
 
 def truth_document(world: World, id_: str) -> dict[str, Any]:

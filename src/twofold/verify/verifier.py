@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import orjson
 
 from twofold.index.port import Held
 from twofold.resource import Declaration
@@ -20,6 +22,8 @@ from twofold.verify.passing import Moment, Passing
 from twofold.verify.result import Result, Tell
 
 PAGE = 1000  # ids of each side
+FEW = 16  # documents of the first page, and of one of the largest
+PAGE_BYTES = 8 << 20  # what a page of documents should hold, by the size of those before
 GROUP = 500  # suspects that are judged together
 GROUPS = 8  # that wait while the streams go on
 PATIENCE = 60.0  # seconds for the pipeline to pass
@@ -31,6 +35,12 @@ class Group:
     suspects: list[Suspect]
     moment: Moment = field(default_factory=Moment)
     since: float = field(default_factory=time.monotonic)
+
+
+def fitting(page: Sequence[Held]) -> int:
+    """How many documents like these a page should ask for."""
+    size = sum(len(orjson.dumps(each.document)) for each in page)
+    return min(PAGE, max(FEW, PAGE_BYTES * len(page) // max(size, 1)))
 
 
 class Verifier:
@@ -79,12 +89,13 @@ class Verifier:
 
     def _held(self) -> Iterator[Held]:
         after: Held | None = None
+        limit = min(FEW, PAGE)
         while not self._ended():
-            page = self._sides.holdings.scan(self._resource, after, PAGE)
+            page = self._sides.holdings.scan(self._resource, after, limit)
             yield from page
-            if len(page) < PAGE:  # not where there are none: the last one comes again for as long as it is written to
+            if len(page) < limit:  # not where there are none: the last one comes again for as long as it is written to
                 return
-            after = page[-1]
+            after, limit = page[-1], fitting(page)
 
     def _ended(self) -> bool:
         self.result.interrupted = self.result.interrupted or self._stopped()
