@@ -203,6 +203,13 @@ def load_app(path: str) -> App:
     return found
 
 
+def resource_of(app: App, name: str) -> Declaration:
+    """The resource of that name. Raises SettingsError with those that there are."""
+    if name not in app.resources:
+        raise SettingsError(f"There is no resource {name!r}; there is {', '.join(app.resources)}.")
+    return app.resources[name]
+
+
 def _require(package: str, extra: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")

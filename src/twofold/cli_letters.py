@@ -40,9 +40,7 @@ def show(
     """One letter as JSON: where it stood, why it was refused, its headers and its value."""
     with _letters(resource, locals()) as found:
         [letter] = found.chosen([number])
-        headers = {name: _text(value) for name, value in letter.message.headers}
-        whole = {**letter.row, "headers": headers, "value": _text(letter.message.value)}
-        typer.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps(letter.whole, option=orjson.OPT_INDENT_2))
 
 
 @letters.command()
@@ -95,7 +93,3 @@ def _line(letter: Letter) -> str:
     row = letter.row
     version = f" version {row['version']}" if row["version"] else ""
     return f"{row['number']:>6}  {row['key'] or '(no key)'}{version}  {row['type'] or '(no record)'}  {row['reason']}"
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode(errors="replace")

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.errors import SettingsError
-
 if TYPE_CHECKING:
     from twofold.bootstrap import System
     from twofold.resource import Declaration
@@ -58,6 +56,6 @@ def open_system(options: dict[str, Any]) -> Iterator[System]:
 
 def resource_of(system: System, name: str) -> Declaration:
     """The resource of that name. Raises SettingsError with those that there are."""
-    if name not in system.app.resources:
-        raise SettingsError(f"There is no resource {name!r}; there is {', '.join(system.app.resources)}.")
-    return system.app.resources[name]
+    from twofold.bootstrap import resource_of as found  # noqa: PLC0415
+
+    return found(system.app, name)

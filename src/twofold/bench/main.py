@@ -16,6 +16,7 @@ from twofold.bench.processes import Roles
 from twofold.bench.queries import Known
 from twofold.bench.table import ROLES
 from twofold.bench.workspace import Workspace, interruptible
+from twofold.bootstrap import resource_of
 from twofold.errors import SettingsError
 from twofold.settings import Settings
 
@@ -68,9 +69,7 @@ def run(settings: Settings, name: str | None, file: Path | None, output: Path, *
 
 def _works(workspace: Workspace, name: str | None, file: Path | None) -> list[Work]:
     """The resources to measure, each with bodies of its own."""
-    if name is not None and name not in workspace.app.resources:
-        raise SettingsError(f"There is no resource {name!r}; there is {', '.join(workspace.app.resources)}.")
-    chosen = [each for each in workspace.app if name in (None, each.name)]
+    chosen = list(workspace.app) if name is None else [resource_of(workspace.app, name)]
     if file is not None and len(chosen) > 1:
         raise SettingsError(f"Name the resource whose bodies {file} holds: twofold bench {chosen[0].name} --bodies {file}")
     able = [each for each in chosen if "create" in each.free]

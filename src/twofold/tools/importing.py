@@ -16,7 +16,7 @@ import uuid_utils
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from twofold.bootstrap import WRITE, System, load_app
+from twofold.bootstrap import WRITE, System, load_app, resource_of
 from twofold.command.passwords import PHC, HashPool
 from twofold.command.writer import Writer
 from twofold.errors import SettingsError
@@ -36,9 +36,7 @@ talk = Console(stderr=True)
 def run(settings: Settings, name: str, file: str, rejects: Path | None) -> int:
     """Imports a file. Returns the exit code: 0, or 1 where lines were rejected or the import was interrupted."""
     app = load_app(settings.app)
-    if name not in app.resources:
-        raise SettingsError(f"There is no resource {name!r}; there is {', '.join(app.resources)}.")
-    resource = app.resources[name]
+    resource = resource_of(app, name)
     path = None if file == "-" else Path(file)
     if path is not None and not path.is_file():
         raise SettingsError(f"There is no file {path}.")

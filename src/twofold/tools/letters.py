@@ -39,6 +39,12 @@ class Letter:
         key, version, type_ = _text(self.message.key), headers.get("ce_sequence"), headers.get("ce_type")
         return {"number": self.number, "key": key, "version": version, "type": type_, "time": headers.get("ce_time"), **self.about}
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """With its headers and its value."""
+        headers = {name: _text(value) for name, value in self.message.headers}
+        return {**self.row, "headers": headers, "value": _text(self.message.value)}
+
 
 class Letters:
     """The dead letters of one resource."""
@@ -143,4 +149,5 @@ def _refusal(outcome: Outcome | None) -> str:
 
 
 def _text(value: bytes | None) -> str | None:
+    """A key, a header or a value as text, whatever bytes it holds."""
     return None if value is None else value.decode(errors="replace")

@@ -21,10 +21,10 @@ from twofold.rebuild.progress import Done, Progress, Report
 from twofold.rebuild.rebuild import abort, rebuild
 from twofold.rebuild.rollback import drop, rollback
 from twofold.resource import Declaration
+from twofold.tools.running import INTERRUPTED
 
 log: Any = structlog.get_logger()
 LOG_SECONDS = 5.0
-INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 talk = Console(stderr=True)
 
 

@@ -12,6 +12,8 @@ from twofold.bootstrap import System
 from twofold.runtime.service import Service, stop_all
 from twofold.tools.status import settled, status
 
+INTERRUPTED = 130  # exit code, as shells have it: 128 and the signal's number
+
 
 @contextmanager
 def pipeline(system: System) -> Iterator[None]:

@@ -17,14 +17,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError, Outdated, SettingsError
 from twofold.resource import Declaration
-from twofold.tools.running import interruptible, pipeline
+from twofold.tools.running import INTERRUPTED, interruptible, pipeline
 from twofold.tools.serving import wait_for
 from twofold.verify.result import Result, Tell
 from twofold.verify.verifier import Verifier
 
 log: Any = structlog.get_logger()
 talk = Console(stderr=True)
-INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 NAP = 0.2  # seconds between looks for Ctrl-C
 
 
