@@ -296,7 +296,7 @@ NAMES = st.sampled_from([*SEARCH, *FIELDS, "plot", "nothing", ""])
 VALUES = st.text(max_size=40) | st.sampled_from(
     [
         *["-year,title", "10", "true", "1e999999", "\0", "\ud800", "\ud83d", "2026-01-31", "null", "[]"],
-        *["year:stats,genre", "year = 1", "exact"],
+        *["year:stats,genre", "year = 1", "exact", "anastasia", "auto"],
     ]
 )
 

@@ -143,7 +143,8 @@ def test_length_and_number_are_limited() -> None:
     assert errors(q="x" * (MAX_QUERY + 1)) == [{"parameter": "q", "detail": "At most 256 characters."}]
     assert asked(q=" ".join(["x"] * MAX_TERMS))
     assert errors(q="|".join(["x"] * (MAX_TERMS + 1))) == [{"parameter": "q", "detail": "At most 16 words."}]
-    assert errors(q="x", fuzzy="3") == [{"parameter": "fuzzy", "detail": "One of: off, auto, 1, 2."}]
+    for fuzzy in ("3", "", "off,1"):
+        assert errors(q="anastasia", fuzzy=fuzzy) == [{"parameter": "fuzzy", "detail": "One of: off, auto, 1, 2."}]
 
 
 @given(st.text(st.sampled_from('ab1 |-"*,&\t😀é\0\ud800'), max_size=40) | st.text(max_size=60), st.sampled_from(FUZZY))
