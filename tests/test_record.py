@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.log.port import Message
-from twofold.record import Record, Unreadable, identity
+from twofold.record import Record, Unreadable, encoded, identity
 
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
 RECORD = Record(
@@ -27,6 +28,15 @@ RECORD = Record(
 )
 NAMES = st.sampled_from(["users.created", "users.updated", "blog-posts.closed", "a.b", "s3-files.re_opened"])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def test_what_is_encoded_takes_no_more_memory_than_it_is_long() -> None:
+    tracemalloc.start()
+    kept = [encoded({"number": number}) for number in range(1000)]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept[7] == b'{"number":7}'
+    assert size < 200 * len(kept)
 
 
 def test_headers_are_those_of_the_binding() -> None:

@@ -14,7 +14,7 @@ import orjson
 from twofold.fields import INT64, Field
 from twofold.index.port import Operation
 from twofold.log.port import Message
-from twofold.record import Record, Undeclared, Unreadable
+from twofold.record import Record, Undeclared, Unreadable, encoded
 from twofold.resource import Declaration
 from twofold.store.port import Row, Tombstone
 
@@ -61,16 +61,16 @@ def document(resource: Declaration, record: Record) -> bytes:
 
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
     if resource.shape is None and resource.members:  # state is as documents are
-        return orjson.dumps({**system, **state})
+        return encoded({**system, **state})
     try:
         shaped = resource.shaped(state)
     except Exception as error:
         raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
-    return orjson.dumps({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
+    return encoded({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
 
 
 def _tombstone(id_: str, version: int) -> Operation:
-    return Operation(id_, version, orjson.dumps({"id": id_, "version": version, "deleted": True}), deleted=True)
+    return Operation(id_, version, encoded({"id": id_, "version": version, "deleted": True}), deleted=True)
 
 
 def _value(record: Record) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.engines import ELASTICSEARCH, KAFKA, MYSQL, need
 
-from twofold.bench.workspace import Workspace
+from twofold.bench.workspace import Workspace, search_client
 from twofold.errors import SettingsError
+from twofold.index.elastic_client import Client
 from twofold.settings import Settings, load
 
 APP = "benchmarks.people:app"
@@ -36,6 +38,22 @@ def test_a_folder_with_files_of_somebody_else_stays(tmp_path: Path) -> None:
     with Workspace(APP, _embedded(data)):
         (data / "other").touch()
     assert [file.name for file in data.iterdir()] == ["other"]
+
+
+def test_every_generation_is_removed(tmp_path: Path) -> None:
+    need(MYSQL, KAFKA, ELASTICSEARCH)
+    read = f"elasticsearch://{ELASTICSEARCH.removeprefix('http://')}"
+    with Workspace(APP, load(data=tmp_path, write_url=f"{MYSQL}/x", log_url=f"kafka://{KAFKA}", read_url=read)) as workspace:
+        [resource] = workspace.app
+        workspace.system.index.create(resource, {})
+        client = search_client(read)
+        assert {"000001", "000002"} <= {name.rpartition("-")[2] for name in _named(client, workspace.name)}
+    assert _named(client, workspace.name) == []
+    client.close()
+
+
+def _named(client: Client, name: str) -> list[str]:
+    return list(client.send("GET", f"/{name}-*/_alias")[1])
 
 
 @pytest.fixture

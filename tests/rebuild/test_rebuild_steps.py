@@ -39,6 +39,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "SECONDS", 0.5)
     monkeypatch.setattr(lease, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(backfill, "CHUNK", 2)
+    monkeypatch.setattr(backfill, "FLIGHTS", 2)
     monkeypatch.setattr(catchup, "BATCH", 2)
 
 

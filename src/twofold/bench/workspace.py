@@ -151,9 +151,9 @@ class Workspace:
     def _remove_indices(self) -> None:
         client = search_client(self.settings.read_url)
         try:
-            for each in self.app:
-                for kept in ("000001", "refusals"):
-                    client.send("DELETE", path(f"{each.index}-{kept}"), expect=(404,))
+            _, found = client.send("GET", path(f"{self.name}-*", "_alias"))
+            for name in found:
+                client.send("DELETE", path(name))
         finally:
             client.close()
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from twofold.command.body import invalid
 from twofold.errors import Problem, Refused
-from twofold.record import MAX_VALUE, Record
+from twofold.record import MAX_VALUE, Record, encoded
 from twofold.resource import Context, Declaration
 from twofold.store.port import Receipt, Reply, Row, Writes
 
@@ -278,7 +278,7 @@ def _record(command: Command, version: int, event: str, value: bytes | None) -> 
 
 
 def _representation(row: Row) -> bytes:
-    return orjson.dumps({"id": row.id, "version": row.version, **row.state, "created_at": row.created_at, "updated_at": row.updated_at})
+    return encoded({"id": row.id, "version": row.version, **row.state, "created_at": row.created_at, "updated_at": row.updated_at})
 
 
 def _headers(command: Command, version: int) -> dict[str, str]:

@@ -42,15 +42,13 @@ class ElasticIndex(ElasticGenerations):
         engine: Engine,
         user: str | None = None,
         password: str | None = None,
-        refresh_interval: str = "1s",
     ) -> None:
         self._client = Client(hosts, engine, user, password)
-        self._refresh_interval = refresh_interval
         self._aliases = Aliases(self._client)
         self.holdings = ElasticHoldings(self._client, self._aliases.fitting)
 
     def migrate(self, resource: Declaration) -> list[str]:
-        steps = elastic_migrate.migrate(self._client, resource, self._refresh_interval)
+        steps = elastic_migrate.migrate(self._client, resource)
         if missing := elastic_refusals.plan(self._client, resource):
             elastic_refusals.create(self._client, resource)
         return steps + missing

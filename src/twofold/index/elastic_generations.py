@@ -19,7 +19,6 @@ from twofold.resource import Declaration
 
 _SEEN = "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta.twofold,*.settings.index.blocks"
 _CLOSED_TO_US = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-NEVER = "-1"  # nobody reads a generation that is filled, and refreshes would only make it slower
 _ROLES = {"data", "data_content", "data_hot"}  # of nodes on which an index without a wish for a tier may lie
 
 
@@ -28,7 +27,6 @@ class ElasticGenerations:
 
     _client: Client
     _aliases: Aliases
-    _refresh_interval: str
 
     def generations(self, resource: Declaration) -> list[Generation]:
         """Counts the documents of each, which takes longer the more there are."""
@@ -38,7 +36,7 @@ class ElasticGenerations:
     def create(self, resource: Declaration, marks: Mapping[str, Any]) -> str:
         highest = max((number_of(resource, name) for name in self._seen(resource)), default=0)
         generation = generation_name(resource, highest + 1)
-        body = {**index_body(resource, NEVER, marks), "aliases": aliases(resource, generation, live=False)}
+        body = {**index_body(resource, marks), "aliases": aliases(resource, generation, live=False)}
         status, answer = self._client.send("PUT", path(generation), body, expect=(HTTPStatus.BAD_REQUEST,))
         if status == HTTPStatus.BAD_REQUEST:
             if reason_of(answer)[0] == "resource_already_exists_exception":
@@ -72,7 +70,6 @@ class ElasticGenerations:
         others = [name for name in named if name != generation]
         for other in others:
             self._leave_alone(resource, other)
-        self._set(generation, {"index.refresh_interval": self._refresh_interval})
         actions: list[Answer] = [{"remove": {"index": other, "alias": resource.index, "must_exist": True}} for other in others]
         actions.append({"add": {"index": generation, "alias": resource.index, **READING}})
         self._acknowledged(self._client.send("POST", "/_aliases", {"actions": actions})[1])

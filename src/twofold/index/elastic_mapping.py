@@ -35,9 +35,9 @@ def writing_alias(generation: str) -> str:
     return f"{generation}-write"
 
 
-def index_body(resource: Declaration, refresh_interval: str, marks: Mapping[str, Any]) -> dict[str, Any]:
+def index_body(resource: Declaration, marks: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "settings": {"index": _settings(refresh_interval)},
+        "settings": {"index": _settings()},
         "mappings": {"dynamic": "strict", "_meta": meta(resource, marks), "properties": _properties(resource)},
     }
 
@@ -63,12 +63,13 @@ def text_paths(resource: Declaration) -> list[str]:
     return [f"{field.name}.text" if field.keyword else field.name for field in texts(resource)]
 
 
-def _settings(refresh_interval: str) -> dict[str, Any]:
+def _settings() -> dict[str, Any]:
     analyzer = {"type": "custom", "tokenizer": "standard", "filter": ["asciifolding", "lowercase"]}  # in this order: ǧ is folded to G
     return {
         "number_of_shards": 1,
         "auto_expand_replicas": "0-1",
-        "refresh_interval": refresh_interval,
+        # Also of a generation that is filled and that nobody reads: without refreshes, those who index have to write segments.
+        "refresh_interval": "1s",
         "gc_deletes": "0s",  # we never delete but to repair a version that a hand edit raised
         "mapping": {"coerce": False},  # "12" is no number
         "analysis": {"analyzer": {ANALYZER: analyzer}},

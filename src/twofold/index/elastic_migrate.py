@@ -12,11 +12,11 @@ from twofold.index.shape import addition, creation, generation_name, lacking, mi
 from twofold.resource import Declaration
 
 
-def migrate(client: Client, resource: Declaration, refresh_interval: str) -> list[str]:
+def migrate(client: Client, resource: Declaration) -> list[str]:
     """What was done, or the sentence about what only a rebuild can do."""
     generation, meta = _live(client, resource)
     if meta is None:
-        _create(client, resource, generation, refresh_interval)
+        _create(client, resource, generation)
         return [creation(resource)]
     if sentence := misfit(resource, generation, shape_of(meta), ANALYSIS):
         return [sentence]
@@ -53,8 +53,8 @@ def _live(client: Client, resource: Declaration) -> tuple[str, Answer | None]:
     return generation, meta
 
 
-def _create(client: Client, resource: Declaration, generation: str, refresh_interval: str) -> None:
-    body = {**index_body(resource, refresh_interval, {}), "aliases": aliases(resource, generation, live=True)}
+def _create(client: Client, resource: Declaration, generation: str) -> None:
+    body = {**index_body(resource, {}), "aliases": aliases(resource, generation, live=True)}
     status, answer = client.send("PUT", path(generation), body, expect=(HTTPStatus.BAD_REQUEST,))
     if status != HTTPStatus.BAD_REQUEST:
         return

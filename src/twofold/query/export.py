@@ -25,6 +25,7 @@ from twofold.index.search import Hit
 from twofold.query import parameters
 from twofold.query.answer import sparse
 from twofold.query.language import Exported
+from twofold.record import encoded
 from twofold.resource import Declaration
 from twofold.runtime.web import SECURITY
 
@@ -135,8 +136,7 @@ class _Ndjson:
         return b""
 
     def rows(self, hits: Sequence[Hit]) -> bytes:
-        shown = (sparse(self._resource, hit.document, self._fields) for hit in hits)
-        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown)
+        return b"".join(encoded(sparse(self._resource, hit.document, self._fields)) + b"\n" for hit in hits)
 
     def end(self, count: int) -> bytes:
         return orjson.dumps({"complete": True, "count": count}, option=orjson.OPT_APPEND_NEWLINE)

@@ -14,7 +14,7 @@ from twofold.rebuild.sources import Refusal, from_rows
 from twofold.store.port import Row
 
 CHUNK = 2000
-FLIGHTS = 2  # chunks that are applied at the same time: an index works on one bulk with one thread
+FLIGHTS = 3  # chunks that are applied at the same time: an index works on one bulk with one thread
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ipaddress
 import os
 import signal
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twofold.errors import SettingsError
+from twofold.runtime import interpreter
 from twofold.runtime.service import Service, stop_all
 from twofold.runtime.web import LocalHosts
 
@@ -48,8 +48,7 @@ class Process:
 
     def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Runs until SIGINT or SIGTERM, or until a service fails. Returns the exit code."""
-        sys.setswitchinterval(0.0005)  # a busy thread would make every round trip of another 5 ms long
-        _calm_garbage_collection()
+        interpreter.tune()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._run(ready))
@@ -208,13 +207,6 @@ def reserve(host: str, port: int, variable: str) -> socket.socket:
     reserved = bind(host, port, variable, shared=True)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     return reserved
-
-
-def _calm_garbage_collection() -> None:
-    """A full collection looks at everything that is imported, for some 60 ms. What is there by now stays: it need not be looked at."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _is_local(bound: socket.socket) -> bool:

@@ -17,7 +17,7 @@ RECEIPT_HOURS = 24
 UNIT_HOURS = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Record
 class Row:
     """A live aggregate: its public state (JSON by field name), version and RFC 3339 times. Secrets are never loaded."""
 

@@ -89,16 +89,16 @@ class _Reader:
         self.columns = ", ".join(_expression(database, table, name) for name in names)
         self.long = [place for place, field in enumerate(fields, 2) if field.many or (field.kind == "string" and field.max_length > LONG)]
         self._names = [field.name for field in fields]
-        self._processors = [(place, process) for place, name in enumerate(names) if (process := _processor(database, table, name))]
+        processors = [_processor(database, table, field.column) for field in fields]
+        self._processors = [(place, process) for place, process in enumerate(processors) if process]
 
     def decoded(self, raw: Iterable[Sequence[Any]]) -> list[Row]:
         names, processors = self._names, self._processors
         rows = []
-        for values in raw:
-            row = list(values)
+        for id_, version, *state, created_at, updated_at in raw:
             for place, process in processors:
-                row[place] = process(row[place])
-            rows.append(Row(row[0], row[1], dict(zip(names, row[2:-2], strict=True)), row[-2], row[-1]))
+                state[place] = process(state[place])
+            rows.append(Row(id_, version, dict(zip(names, state, strict=True)), created_at, updated_at))
         return rows
 
 
@@ -123,7 +123,7 @@ def _expression(database: Database, table: Table, name: str) -> str:
 def _processor(database: Database, table: Table, name: str) -> Callable[[Any], Any] | None:
     """What makes state of a column's value, where the driver or the statement has not done so."""
     kind = table.c[name].type
-    if isinstance(kind, Timestamp) and (database.mysql or name in ("created_at", "updated_at")):
+    if isinstance(kind, Timestamp) and database.mysql:
         return None
     process: Callable[[Any], Any] | None = kind.dialect_impl(database.dialect).result_processor(database.dialect, None)
     return process

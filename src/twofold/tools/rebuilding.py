@@ -21,6 +21,7 @@ from twofold.rebuild.progress import Done, Progress, Report
 from twofold.rebuild.rebuild import abort, rebuild
 from twofold.rebuild.rollback import drop, rollback
 from twofold.resource import Declaration
+from twofold.runtime import interpreter
 from twofold.tools.running import INTERRUPTED
 
 log: Any = structlog.get_logger()
@@ -74,6 +75,7 @@ def _run(system: System, resource: Declaration, command: str, work: Callable[[Re
     if missing := system.pending([WRITE, LOG]):
         raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
     begun = time.monotonic()
+    interpreter.tune()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: it saves, and lifts the block
     try:
         with _reporting(command) as report:
