@@ -33,16 +33,20 @@ from twofold.store import port as store
 SUITE = "reading"
 APP = "benchmarks.customers:app"
 COUNTRIES = [f"country {number}" for number in range(40)]
-FACETS, BATCH = "three facets", 2000
+BATCH = 2000
+FACETS = ("facets", "country,plan,joined:month")
 KINDS: dict[str, list[tuple[str, str]]] = {
     "a phrase": [("q", '"{0} {1}" ')],
     "a filter expression": [("filter", 'age >= 30 AND (country = "{2}" OR plan IN [team, company])'), ("sort", "-spent")],
     "typos": [("q", "{0} "), ("fuzzy", "auto")],
     "highlights": [("q", "{0} "), ("highlight", "name,note")],
     "an exact count": [("q", "{0} "), ("count", "exact")],
-    FACETS: [("q", "{0} "), ("facets", "country,plan,joined:month")],
-    "three facets, refined": [("q", "{0} "), ("facets", "country,plan,joined:month"), ("plan", "team"), ("country", "{2}")],
+    "three facets of a word": [("q", "{0} "), FACETS],
+    "three facets of a word, refined": [("q", "{0} "), FACETS, ("plan", "team"), ("country", "{2}")],
+    "three facets of a country": [("filter", 'country = "{2}"'), FACETS],
+    "three facets of everyone": [FACETS],
 }
+FACETED = [kind for kind in KINDS if FACETS in KINDS[kind]]
 CONNECTIONS = (1, 16)
 
 
@@ -52,7 +56,7 @@ def measure(run: Run) -> None:
         stored = 0
         for level in run.sizes.levels[1:]:
             _store(run, workspace, work, stored, level)
-            for kind in KINDS if not stored else [FACETS]:
+            for kind in KINDS if not stored else FACETED:
                 _kind(run, workspace, roles, work, questions(work.resource, kind, KINDS[kind]), level)
             stored = level
         roles.stop()
@@ -105,7 +109,7 @@ def _kind(run: Run, workspace: Workspace, roles: Roles, work: Work, question: Qu
     for connections in CONNECTIONS:
         figure = f"{question.kind}, {counted(connections)}, {level:,} documents"
         run.report.say(f"{SUITE}: {figure}")
-        plan = run.sizes.judged if question.kind == FACETS and connections == 1 else run.sizes.glance
+        plan = run.sizes.judged if question.kind in FACETED and connections == 1 else run.sizes.glance
         samples = alternate(subjects, connections, plan)
         run.report.add(row(SUITE, figure, samples["twofold"], samples["engine"]))
 

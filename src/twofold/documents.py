@@ -47,20 +47,21 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    if resource.shape is not None or value.keys() != resource.members:
+    verbatim = resource.verbatim and value.keys() == resource.members
+    if not verbatim:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
         if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {field.kind}")
-    if record.value and resource.shape is None and value.keys() == resource.members:
+    if record.value and verbatim:
         return record.value
     state = {field.name: value.get(field.name, _default(field, value)) for field in resource.public}
     return _document(resource, {name: value[name] for name in SYSTEM}, state)
 
 
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
-    if resource.shape is None and resource.members:  # state is as documents are
+    if resource.verbatim:
         return encoded({**system, **state})
     try:
         shaped = resource.shaped(state)

@@ -16,15 +16,15 @@ Json = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def held_back(resource: Declaration, search: Search) -> list[OneOf]:
+def held_back(search: Search) -> list[OneOf]:
     """The refinements that some facet counts without: they choose hits only after the facets have counted."""
     faceted = {facet.field for facet in search.facets} if search.disjunctive else set()
-    return [each for each in refinements(resource, search) if each.field in faceted]
+    return [each for each in refinements(search) if each.field in faceted]
 
 
 def aggregations(resource: Declaration, search: Search) -> Json:
     """What counts each facet, under names with its position."""
-    back = held_back(resource, search)
+    back = held_back(search)
     found: Json = {}
     for place, facet in enumerate(search.facets):
         counting = dict(_counting(resource, facet, place))

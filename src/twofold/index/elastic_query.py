@@ -64,7 +64,7 @@ def hits_body(resource: Declaration, search: Search) -> Json:
         "sort": [_sort(resource, sort) for sort in full_sort(search)],
         "size": search.limit,
     }
-    if back := held_back(resource, search):
+    if back := held_back(search):
         body["post_filter"] = condition_query(And(tuple(back)))
     if search.after is not None:
         body["search_after"] = [_after(sort, kind, value) for sort, kind, value in after(resource, search)]
@@ -72,8 +72,8 @@ def hits_body(resource: Declaration, search: Search) -> Json:
 
 
 def _query(resource: Declaration, search: Search) -> Json:
-    back = held_back(resource, search)
-    chosen = [each for each in refinements(resource, search) if each not in back]
+    back = held_back(search)
+    chosen = [each for each in refinements(search) if each not in back]
     conditions = chosen if search.filter is None else [search.filter, *chosen]
     scored = any(sort.field == SCORE for sort in search.sort)
     return {

@@ -53,11 +53,9 @@ def filter_kind(resource: Declaration, name: str) -> Kind:
     return SYSTEM[name] if field is None else field.kind
 
 
-def refinements(resource: Declaration, search: Search) -> Iterator[OneOf]:
-    """The search's refinements as conditions, checked."""
-    for name, values in search.refinements:
-        check_values(resource, name, values)
-        yield OneOf(name, values)
+def refinements(search: Search) -> Iterator[OneOf]:
+    """The search's refinements as conditions."""
+    return (OneOf(name, values) for name, values in search.refinements)
 
 
 def check_values(resource: Declaration, name: str, values: Iterable[Any]) -> Kind:
