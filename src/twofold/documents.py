@@ -47,7 +47,7 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    verbatim = resource.verbatim and value.keys() == resource.members
+    verbatim = resource.shape is None and value.keys() == resource.members
     if not verbatim:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
@@ -61,7 +61,7 @@ def document(resource: Declaration, record: Record) -> bytes:
 
 
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
-    if resource.verbatim:
+    if resource.shape is None and resource.members:  # state is as documents are
         return encoded({**system, **state})
     try:
         shaped = resource.shaped(state)

@@ -96,18 +96,10 @@ class Declaration:
 
     @cached_property
     def members(self) -> frozenset[str]:
-        """The members of a whole document."""
+        """The members of a document that is its representation already; none where a decimal has another form in documents."""
+        if any(field.kind == "decimal" for field in self.indexed):
+            return frozenset()
         return frozenset({"id", "version", "created_at", "updated_at", *(field.name for field in self.indexed)})
-
-    @cached_property
-    def decimals(self) -> tuple[Field, ...]:
-        """The fields that documents hold in another form than state and representations do."""
-        return tuple(field for field in self.indexed if field.kind == "decimal")
-
-    @cached_property
-    def verbatim(self) -> bool:
-        """Whether documents hold what state holds."""
-        return self.shape is None and not self.decimals
 
     @property
     def dead_letters(self) -> str:

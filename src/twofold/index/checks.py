@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from twofold.errors import Rejected
 from twofold.fields import Kind
-from twofold.index.mapping import after, check_values, filter_kind, full_sort, sort_kind, texts
+from twofold.index.mapping import after, filter_kind, fits, full_sort, sort_kind, texts
 from twofold.index.search import (
     TOTAL_CAP,
     And,
@@ -180,9 +180,12 @@ def _check_kind(resource: Declaration, name: str, kinds: tuple[Kind, ...], what:
 
 
 def _check_held(resource: Declaration, name: str, values: tuple[Any, ...] | list[Any]) -> None:
+    """Refuses a value that no document can hold, since engines disagree about those."""
     if len(values) > MAX_VALUES:
         raise Rejected(f"{resource.name} is filtered by {name} with more than {MAX_VALUES} values")
-    check_values(resource, name, values)
+    kind = filter_kind(resource, name)
+    if not all(fits(kind, value) for value in values):
+        raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
     _check_unicode(values)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-import orjson
-
 from twofold.errors import EngineError
+from twofold.index.chunks import fitting
 from twofold.index.elastic_client import Client, Engine, path
 from twofold.index.elastic_page import hits, whole
 from twofold.index.elastic_query import hits_body
@@ -51,10 +50,4 @@ def _chunks(client: Client, resource: Declaration, search: Search, moment: str) 
             yield found
         if len(found) < search.limit:
             return
-        search = replace(search, limit=_fitting(found), after=last_values(search, found))
-
-
-def _fitting(found: list[Hit]) -> int:
-    """How many hits as large as these make a chunk."""
-    size = sum(len(orjson.dumps(hit.document)) for hit in found)
-    return max(1, min(CHUNK, CHUNK_BYTES * len(found) // size))
+        search = replace(search, limit=fitting([hit.document for hit in found], CHUNK_BYTES, most=CHUNK), after=last_values(search, found))

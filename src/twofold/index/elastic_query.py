@@ -13,7 +13,7 @@ from twofold.index.elastic_filter import condition_query
 from twofold.index.elastic_mapping import text_paths
 from twofold.index.elastic_text import text_query
 from twofold.index.mapping import SCORE, after, full_sort, refinements, sort_kind
-from twofold.index.search import TOTAL_CAP, And, Search, Sort
+from twofold.index.search import TOTAL_CAP, And, OneOf, Search, Sort
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
@@ -59,20 +59,20 @@ def search_body(resource: Declaration, search: Search) -> Json:
 
 def hits_body(resource: Declaration, search: Search) -> Json:
     """The hits alone, from `after` on."""
+    back = held_back(search)
     body = {
-        "query": _query(resource, search),
+        "query": _query(resource, search, back),
         "sort": [_sort(resource, sort) for sort in full_sort(search)],
         "size": search.limit,
     }
-    if back := held_back(search):
+    if back:
         body["post_filter"] = condition_query(And(tuple(back)))
     if search.after is not None:
         body["search_after"] = [_after(sort, kind, value) for sort, kind, value in after(resource, search)]
     return body
 
 
-def _query(resource: Declaration, search: Search) -> Json:
-    back = held_back(search)
+def _query(resource: Declaration, search: Search, back: Sequence[OneOf]) -> Json:
     chosen = [each for each in refinements(search) if each not in back]
     conditions = chosen if search.filter is None else [search.filter, *chosen]
     scored = any(sort.field == SCORE for sort in search.sort)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -56,14 +56,6 @@ def filter_kind(resource: Declaration, name: str) -> Kind:
 def refinements(search: Search) -> Iterator[OneOf]:
     """The search's refinements as conditions."""
     return (OneOf(name, values) for name, values in search.refinements)
-
-
-def check_values(resource: Declaration, name: str, values: Iterable[Any]) -> Kind:
-    """The field's kind. Raises Rejected for a value that no document can hold, since engines disagree about those."""
-    kind = filter_kind(resource, name)
-    if not all(fits(kind, value) for value in values):
-        raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
-    return kind
 
 
 def many(resource: Declaration, name: str) -> bool:

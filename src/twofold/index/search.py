@@ -118,7 +118,7 @@ class Stats:
 Facet = Terms | Dates | Ranges | Stats
 
 
-@dataclass(slots=True)  # not frozen: that would make it four times as dear, and a facet has many
+@dataclass(slots=True)  # not frozen: see Record
 class Bucket:
     """`value`: as documents hold it; of Dates the interval's beginning (a date, or a timestamp in UTC); of Ranges the pair of bounds."""
 

@@ -37,7 +37,7 @@ def answer_of(resource: Declaration, asked: Asked, page: Page) -> Json:
 
 def representation(resource: Declaration, document: Mapping[str, Any]) -> Json:
     """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
-    if document.keys() == resource.members and not resource.decimals:
+    if document.keys() == resource.members:
         return dict(document)
     own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.indexed}
     times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}

@@ -82,10 +82,10 @@ def integer(given: Given, name: str, low: int, high: int) -> int | None:
 def choice(given: Given, name: str, allowed: Sequence[str]) -> str:
     """One of these words, the first where none of them is given."""
     text = given.one(name)
-    if text is None or text in allowed:
-        return allowed[0] if text is None else text
-    given.refuse(name, f"One of: {', '.join(allowed)}.")
-    return allowed[0]
+    if text is not None and text not in allowed:
+        given.refuse(name, f"One of: {', '.join(allowed)}.")
+        text = None
+    return allowed[0] if text is None else text
 
 
 def names(given: Given, name: str, allowed: Sequence[str]) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
+from twofold.index import chunks
 from twofold.index.port import Held
 from twofold.resource import Declaration
 from twofold.verify.compare import Truth, drift, is_stray, merge, version_of
@@ -39,8 +38,7 @@ class Group:
 
 def fitting(page: Sequence[Held]) -> int:
     """How many documents like these a page should ask for."""
-    size = sum(len(orjson.dumps(each.document)) for each in page)
-    return min(PAGE, max(FEW, PAGE_BYTES * len(page) // max(size, 1)))
+    return chunks.fitting([each.document for each in page], PAGE_BYTES, most=PAGE, least=FEW)
 
 
 class Verifier:
