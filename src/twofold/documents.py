@@ -47,7 +47,7 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
 def document(resource: Declaration, record: Record) -> bytes:
     """The record's value where it is as the declaration has it, so that it is not encoded again; else a document made of it."""
     value = _value(record)
-    verbatim = resource.shape is None and value.keys() == resource.members
+    verbatim = _is_state(resource) and value.keys() == resource.blank.keys()
     if not verbatim:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
@@ -60,8 +60,13 @@ def document(resource: Declaration, record: Record) -> bytes:
     return _document(resource, {name: value[name] for name in SYSTEM}, state)
 
 
+def _is_state(resource: Declaration) -> bool:
+    """Whether documents hold fields as records do."""
+    return resource.shape is None and not resource.decimals
+
+
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
-    if resource.shape is None and resource.members:  # state is as documents are
+    if _is_state(resource):
         return encoded({**system, **state})
     try:
         shaped = resource.shaped(state)

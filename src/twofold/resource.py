@@ -95,11 +95,15 @@ class Declaration:
         return tuple(field for field in self.fields if field.guarded)
 
     @cached_property
-    def members(self) -> frozenset[str]:
-        """The members of a document that is its representation already; none where a decimal has another form in documents."""
-        if any(field.kind == "decimal" for field in self.indexed):
-            return frozenset()
-        return frozenset({"id", "version", "created_at", "updated_at", *(field.name for field in self.indexed)})
+    def decimals(self) -> tuple[Field, ...]:
+        """The fields that documents hold in another form than representations."""
+        return tuple(field for field in self.indexed if field.kind == "decimal")
+
+    @cached_property
+    def blank(self) -> Mapping[str, Any]:
+        """The members of a representation in their order, with the values of a document that lacks them."""
+        own = {field.name: field.scale(field.default) for field in self.indexed}
+        return {"id": None, "version": None, **own, "created_at": None, "updated_at": None}
 
     @property
     def dead_letters(self) -> str:

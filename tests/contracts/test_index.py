@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import pytest
 from freshness_contract import FreshnessContract
-from generations_contract import GenerationsContract, Store, wait, writing
+from generations_contract import GenerationsContract, Store, fill_in, wait, writing
 from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 
@@ -201,6 +201,22 @@ class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, 
         self.cluster_client.send("PUT", settings, {"index.blocks.write": True})
         yield
         self.cluster_client.send("PUT", settings, {"index.blocks.write": None})
+
+    def test_searches_of_another_process_go_on_where_a_generation_is_dropped_at_once(self, store: Store, declare: Declare) -> None:
+        resource = declare(Small)
+        first, name = f"{resource.index}-000001", store.create(resource, {})
+        fill(store, resource, [live("a", name="old")])
+        fill_in(store, resource, name, [live("a", name="new")])
+        other = self.reopened(store)
+        assert find(other, resource).hits[0].document["name"] == "old"
+
+        store.promote(resource, name)
+        store.drop(resource, first)
+
+        assert find(other, resource).hits[0].document["name"] == "new"
+        with pytest.raises(Unavailable):
+            other.search(resource, [Search()], generation=first)
+        other.close()
 
     def test_a_full_disk_is_waited_for(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
         resource = declare()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 import orjson
-from elastic_transport import HttpHeaders, NodeConfig, OrjsonSerializer, SerializationError, Transport, TransportError
+from elastic_transport import HttpHeaders, NodeConfig, NodePool
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
 from twofold.errors import EngineError, Rejected, Unavailable
+from twofold.index.elastic_node import FAILURES, Node, Response
 
 Engine = Literal["elasticsearch", "opensearch"]
 Answer = dict[str, Any]
@@ -26,6 +27,15 @@ TOO_MUCH = {
     "too_many_nested_clauses": "; ask for fewer words",
     "too_many_buckets_exception": "; ask for longer intervals, or fewer of them",
 }
+# Beside success, what a node answers that is well; another status may be its own, so that others are asked first for a while.
+WELL = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
 CONNECTIONS = 32  # of one process to one node; a request beyond that waits for a free one
 
 
@@ -36,17 +46,11 @@ class Client:
         self.engine = engine
         self.name = NAMES[engine]
         self._closed = False
-        self._transport = Transport(
-            [_node(host, user, password) for host in hosts],
-            serializers={"application/json": OrjsonSerializer()},
-            max_retries=0,
-            retry_on_status=(),
-            meta_header=False,
-        )
+        self._nodes = NodePool([_node(host, user, password) for host in hosts], node_class=Node)
 
     def send(self, method: str, path: str, body: Answer | None = None, expect: Collection[int] = ()) -> tuple[int, Answer]:
         """Status and answer; a status outside of 2xx and `expect` is raised as what it means."""
-        return self._send(method, path, None if body is None else orjson.dumps(body), "application/json", expect)
+        return self._send(method, path, b"" if body is None else orjson.dumps(body), "application/json", expect)
 
     def send_lines(self, path: str, lines: bytes, expect: Collection[int] = ()) -> tuple[int, Answer]:
         """POST of newline-delimited JSON."""
@@ -55,7 +59,8 @@ class Client:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._transport.close()
+            for node in self._nodes.all():
+                node.close()
 
     def error(self, status: int, answer: Any) -> EngineError:
         """What a status means, without what was sent."""
@@ -71,17 +76,14 @@ class Client:
     def nonsense(self, what: str) -> Unavailable:
         return Unavailable(f"What answers is not {self.name}, or something between us and it breaks its answers: {what}")
 
-    def _send(self, method: str, path: str, body: bytes | None, mimetype: str, expect: Collection[int]) -> tuple[int, Answer]:
+    def _send(self, method: str, path: str, body: bytes, mimetype: str, expect: Collection[int]) -> tuple[int, Answer]:
         if self._closed:
             raise Unavailable(f"The connection to {self.name} is closed")
-        headers = {"accept": "application/json"} | ({} if body is None else {"content-type": mimetype})
+        response = self._response(method, path, body, mimetype)
         try:
-            response = self._transport.perform_request(method, path, body=body, headers=headers)
-        except SerializationError as error:  # its text is the whole answer
+            status, answer = response.status, orjson.loads(response.body) if response.is_json else None
+        except orjson.JSONDecodeError as error:  # its text is the whole answer
             raise self.nonsense("not JSON") from error
-        except TransportError as error:
-            raise Unavailable(f"{self.name} cannot be reached: {error.message}") from error
-        status, answer = response.meta.status, response.body
         if not (succeeded(status) or status in expect):
             raise self.error(status, answer)
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -89,6 +91,20 @@ class Client:
         if not isinstance(answer, dict):
             raise self.nonsense(f"{status} {type(answer).__name__}")
         return status, answer
+
+    def _response(self, method: str, path: str, body: bytes, mimetype: str) -> Response:
+        """Of a node that is well, as far as is known: one that failed is left alone for a while where there are others."""
+        node = cast(Node, self._nodes.get())
+        try:
+            response = node.ask(method, path, body, mimetype)
+        except FAILURES as error:
+            self._nodes.mark_dead(node)
+            raise Unavailable(f"{self.name} cannot be reached: {node.base_url}: {error or type(error).__name__}") from error
+        if succeeded(response.status) or response.status in WELL:
+            self._nodes.mark_live(node)
+        else:
+            self._nodes.mark_dead(node)
+        return response
 
 
 def succeeded(status: int) -> bool:
@@ -111,7 +127,7 @@ def reason_of(answer: Any) -> tuple[str, str]:
 
 def _node(host: str, user: str | None, password: str | None) -> NodeConfig:
     config = url_to_node_config(host, use_default_ports_for_scheme=True)
-    headers = HttpHeaders(config.headers)
+    headers = HttpHeaders({**config.headers, "accept": "application/json", "accept-encoding": "identity"})
     if user is not None:
         headers["authorization"] = basic_auth_to_header((user, password or ""))
     return replace(config, headers=headers, connections_per_node=CONNECTIONS, request_timeout=TIMEOUT_SECONDS)

@@ -73,7 +73,7 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
         case Terms():
             return _terms(kind, facet, found, answer.get(f"also-{place}", {}), missing)
         case Dates():
-            return Buckets(tuple(Bucket(_beginning(kind, each), each["doc_count"]) for each in found["buckets"]), missing=missing)
+            return Buckets(tuple(_intervals(kind, found["buckets"])), missing=missing)
         case Ranges(_, bounds):
             counted = zip(bounds, found["buckets"], strict=True)
             return Buckets(tuple(Bucket(pair, each["doc_count"]) for pair, each in counted), missing=missing)
@@ -82,27 +82,28 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
 
 
 def _terms(kind: Kind, facet: Terms, found: Json, asked: Json, missing: int) -> Buckets:
-    first = [Bucket(_value(kind, each), each["doc_count"]) for each in found["buckets"]]
+    first = _values(kind, found["buckets"])
     listed = {bucket.value for bucket in first}
-    counts = dict.fromkeys(facet.also, 0) | {_value(kind, each): each["doc_count"] for each in asked.get("buckets", [])}
+    counts = dict.fromkeys(facet.also, 0) | {each.value: each.count for each in _values(kind, asked.get("buckets", []))}
     rest = [Bucket(value, count) for value, count in counts.items() if value not in listed]
     rest.sort(key=lambda bucket: (-bucket.count, bucket.value))
     other = found["sum_other_doc_count"] - sum(bucket.count for bucket in rest)
     return Buckets((*first, *rest), other, missing, found["doc_count_error_upper_bound"])
 
 
-def _value(kind: Kind, bucket: Json) -> Any:
-    """The bucket's value as documents hold it, where the engine has a key of its own."""
+def _values(kind: Kind, buckets: list[Json]) -> list[Bucket]:
+    """With their values as documents hold them, where the engine has keys of its own."""
     if kind == "boolean":
-        return bool(bucket["key"])
-    return bucket["key_as_string"] if kind in ("date", "datetime") else bucket["key"]
+        return [Bucket(bool(each["key"]), each["doc_count"]) for each in buckets]
+    key = "key_as_string" if kind in ("date", "datetime") else "key"
+    return [Bucket(each[key], each["doc_count"]) for each in buckets]
 
 
-def _beginning(kind: Kind, bucket: Json) -> str:
-    """A date as the engine prints it; a time it would print in its zone."""
+def _intervals(kind: Kind, buckets: list[Json]) -> list[Bucket]:
+    """When they begin: a date as the engine prints it; a time it would print in its zone."""
     if kind == "date":
-        return str(bucket["key_as_string"])
-    return timestamp(_EPOCH + timedelta(milliseconds=bucket["key"]))
+        return _values(kind, buckets)
+    return [Bucket(timestamp(_EPOCH + timedelta(milliseconds=each["key"])), each["doc_count"]) for each in buckets]
 
 
 def _number(value: Any) -> float | None:

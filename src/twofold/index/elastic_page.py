@@ -32,7 +32,7 @@ def page(client: Client, resource: Declaration, search: Search, answer: Answer) 
 
 
 def hits(answer: Answer) -> list[Hit]:
-    return [Hit(hit["_source"], hit["_score"], _marked(hit)) for hit in answer["hits"]["hits"]]
+    return [Hit(hit["_source"], hit["_score"], _marked(hit) if "highlight" in hit else {}) for hit in answer["hits"]["hits"]]
 
 
 def whole(client: Client, answer: Answer, *, timed: bool = False) -> Answer:
@@ -47,4 +47,4 @@ def whole(client: Client, answer: Answer, *, timed: bool = False) -> Answer:
 
 
 def _marked(hit: Answer) -> dict[str, list[str]]:
-    return {path.removesuffix(".text"): texts for path, texts in hit.get("highlight", {}).items()}
+    return {path.removesuffix(".text"): texts for path, texts in hit["highlight"].items()}

@@ -36,12 +36,15 @@ def answer_of(resource: Declaration, asked: Asked, page: Page) -> Json:
 
 
 def representation(resource: Declaration, document: Mapping[str, Any]) -> Json:
-    """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document."""
-    if document.keys() == resource.members:
-        return dict(document)
-    own = {field.name: field.unscale(document[field.name]) if field.name in document else field.default for field in resource.indexed}
-    times = {"created_at": document["created_at"], "updated_at": document["updated_at"]}
-    return {"id": document["id"], "version": document["version"], **own, **times}
+    """A document as clients see it: as the command service answers, with defaults for fields that are newer than the document, and
+    without those of a declaration that is newer than this one.
+    """
+    shown = {**resource.blank, **document}
+    if len(shown) > len(resource.blank):
+        shown = {name: shown[name] for name in resource.blank}
+    for field in resource.decimals:
+        shown[field.name] = field.unscale(shown[field.name])
+    return shown
 
 
 def sparse(resource: Declaration, document: Mapping[str, Any], fields: frozenset[str]) -> Json:
@@ -82,14 +85,21 @@ def _facet(field: Field, facet: Facet, result: Buckets | Summary, selected: tupl
         case Terms():
             return {"type": "terms", "buckets": _terms(field, result, selected), **_left(result)}
         case Dates():
-            buckets = [{"value": _local(field, bucket.value, facet.time_zone), "count": bucket.count} for bucket in result.buckets]
-            return {"type": "dates", "buckets": buckets, "missing": result.missing}
+            return {"type": "dates", "buckets": _dates(field, result, facet.time_zone), "missing": result.missing}
         case Ranges() | Stats():
             return {"type": "ranges", "buckets": _ranges(field, result), "missing": result.missing}
 
 
 def _terms(field: Field, result: Buckets, selected: tuple[Any, ...]) -> list[Json]:
     return [{"value": _one(field, each.value), "count": each.count, "selected": each.value in selected} for each in result.buckets]
+
+
+def _dates(field: Field, result: Buckets, time_zone: str) -> list[Json]:
+    """With when they begin, by the clocks of the zone. A date is one everywhere."""
+    if field.kind == "date":
+        return [{"value": each.value, "count": each.count} for each in result.buckets]
+    zone = ZoneInfo(time_zone)
+    return [{"value": datetime.fromisoformat(each.value).astimezone(zone).isoformat(), "count": each.count} for each in result.buckets]
 
 
 def _left(result: Buckets) -> Json:
@@ -108,11 +118,6 @@ def _one(field: Field, value: Any) -> Any:
 def unscaled(value: float, places: int, more: int = 0) -> str:
     """A scaled number as text with `places` digits behind the point, and `more` of them."""
     return f"{Decimal(value).scaleb(-places):.{places + more}f}"
-
-
-def _local(field: Field, begins: str, zone: str) -> str:
-    """When an interval begins, by the clocks of its zone. A date is one everywhere."""
-    return begins if field.kind == "date" else datetime.fromisoformat(begins).astimezone(ZoneInfo(zone)).isoformat()
 
 
 def _stats(field: Field, result: Summary) -> Json:
