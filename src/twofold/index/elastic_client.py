@@ -99,7 +99,7 @@ class Client:
             response = node.ask(method, path, body, mimetype)
         except FAILURES as error:
             self._nodes.mark_dead(node)
-            raise Unavailable(f"{self.name} cannot be reached: {node.base_url}: {error or type(error).__name__}") from error
+            raise Unavailable(f"{self.name} cannot be reached: {node.base_url}: {str(error) or type(error).__name__}") from error
         if succeeded(response.status) or response.status in WELL:
             self._nodes.mark_live(node)
         else:
