@@ -186,6 +186,16 @@ def test_a_node_that_answers_as_if_unwell_is_left_alone_while_there_is_another(s
     assert statuses.count(status) == (20 if status == 200 else 10 if well else 1)
 
 
+@pytest.mark.parametrize("mimetype", ["", "\r\ncontent-type: application/json", "\r\ncontent-type: text/html"])
+def test_a_status_without_words_means_what_it_says(mimetype: str) -> None:
+    def serve(connection: socket.socket, _: int) -> None:
+        while request(connection):
+            connection.sendall(answer(b"", f"HTTP/1.1 401 X{mimetype}"))
+
+    with serving(serve) as (_, client), pytest.raises(Unavailable, match="does not let us in: 401"):
+        asked(client)
+
+
 def test_no_more_is_asked_once_it_is_closed() -> None:
     with serving(always) as (_, client):
         asked(client)

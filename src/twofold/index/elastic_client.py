@@ -80,8 +80,9 @@ class Client:
         if self._closed:
             raise Unavailable(f"The connection to {self.name} is closed")
         response = self._response(method, path, body, mimetype)
+        status, told = response.status, response.body
         try:
-            status, answer = response.status, orjson.loads(response.body) if response.is_json else None
+            answer = orjson.loads(told) if told and response.is_json else None
         except orjson.JSONDecodeError as error:  # its text is the whole answer
             raise self.nonsense("not JSON") from error
         if not (succeeded(status) or status in expect):

@@ -5,7 +5,6 @@ urllib3, by which elastic_transport would ask, takes three times the CPU time (d
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 from contextlib import suppress
@@ -15,6 +14,7 @@ from queue import LifoQueue
 import certifi
 from elastic_transport import BaseNode, NodeConfig
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from urllib3.util import wait_for_read
 
 # In place of an answer; the last for a host whose name is none.
 FAILURES = (OSError, HttpParserError, HttpParserUpgrade, UnicodeError)
@@ -33,8 +33,11 @@ class Node(BaseNode):
         for _ in range(config.connections_per_node):
             self._free.put(_Connection(config, trust))
 
-    def ask(self, method: str, target: str, body: bytes = b"", mimetype: str = "") -> Response:
-        """Raises one of FAILURES where there is no whole answer. It is asked once: whether again, is the caller's to know."""
+    def ask(self, method: str, target: str, body: bytes, mimetype: str) -> Response:
+        """`mimetype` is that of the body, if there is one. Raises one of FAILURES where there is no whole answer.
+
+        It is asked once: whether again, is the caller's to know.
+        """
         about = f"content-type: {mimetype}\r\n" if body else ""
         head = f"{method} {self.path_prefix}{target} HTTP/1.1\r\n{self._head}{about}content-length: {len(body)}\r\n\r\n"
         connection = self._free.get()
@@ -109,14 +112,12 @@ class _Connection:
     def __init__(self, config: NodeConfig, trust: ssl.SSLContext | None) -> None:
         self._config, self._trust = config, trust
         self._socket: socket.socket | None = None
-        self._readable = select.poll()
 
     def exchange(self, request: bytes) -> Response:
-        if self._socket is not None and self._readable.poll(0):  # the other side has closed it meanwhile
+        if self._socket is not None and wait_for_read(self._socket, 0):  # the other side has closed it meanwhile
             self.close()
         if self._socket is None:
-            self._readable, self._socket = select.poll(), self._open()
-            self._readable.register(self._socket, select.POLLIN)
+            self._socket = self._open()
         with suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come all the same: that it is too much
             self._socket.sendall(request)
         response = Response()

@@ -102,7 +102,7 @@ def names(given: Given, name: str, allowed: Sequence[str]) -> tuple[str, ...]:
 
 def members(resource: Declaration) -> list[str]:
     """The members of a representation, in its order."""
-    return ["id", "version", *(field.name for field in resource.indexed), "created_at", "updated_at"]
+    return list(resource.blank)
 
 
 def sortable(resource: Declaration) -> list[str]:
