@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import threading
 import time
+import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 from mysqld import Private, Stranger, connect, query, waiting
 from proxy import Proxy
-from sqlalchemy import make_url, select
+from sqlalchemy import event, make_url, select
 from store_contract import (
     APP,
     MEMBERS,
@@ -38,6 +40,7 @@ from twofold.command.decide import ANY, Command
 from twofold.command.writer import Answer, Writer
 from twofold.errors import Contended, Problem
 from twofold.record import Record
+from twofold.runtime.batcher import LATER
 from twofold.store.engine import Database
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Reply
@@ -63,6 +66,48 @@ def keyed(key: str, request: int = 0) -> dict[str, Any]:
 
 def rename(id_: str, mail: str) -> Command:
     return command("rename", id_, arguments=MEMBERS.commands["rename"].arguments(mail=mail))
+
+
+def _twin(kind: str, id_: str, mail: str, key: str) -> Command:
+    """One of two commands that ask for the same thing."""
+    one, same = {"match": frozenset([1]), **keyed(key)}, uuid_of(key, id_)
+    if kind == "patch":
+        return patch(id_, {"name": "Bo"}, **one)
+    if kind == "replace":
+        return command("replace", id_, body={"name": "Bo", "email": mail}, **one)
+    if kind == "secret":
+        return command("secret", id_, secrets={"pin": "5678"}, **one)
+    if kind == "close":
+        return command("close", id_, arguments=MEMBERS.commands["close"].arguments(), **keyed(key))
+    if kind == "put":
+        return create(mail, id_=same, match=ANY, **keyed(key))
+    return command("delete", id_, **keyed(key)) if kind == "delete" else create(mail if "unique" in kind else "", **keyed(key))
+
+
+def _run_into(answers: list[Answer], writer: Writer, one: Command) -> None:
+    answers += writer.run([one])
+
+
+def uuid_of(*names: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, " ".join(names)))
+
+
+@contextmanager
+def before_statement(store: SqlStore, which: int | str) -> Iterator[Callable[[Callable[[], Any]], None]]:
+    """Calls what is handed in before the statement of that number, or each that begins so; never behind the first row or record."""
+    number, calls, over = 0, [], False
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal number, over
+        if statement.startswith(which) if isinstance(which, str) else number == which and not over:
+            for call in calls:
+                call()
+        number += 1
+        over = over or statement.startswith(("INSERT INTO members", "INSERT INTO outbox"))
+
+    event.listen(store._database._writer, "before_cursor_execute", note)
+    yield calls.append
+    event.remove(store._database._writer, "before_cursor_execute", note)
 
 
 def told(answers: Sequence[Answer]) -> list[Any]:
@@ -380,6 +425,67 @@ class TestMysql(Cases):
         with running(store) as one, running(other) as two:
             yield [one, two]
         other.close()
+
+    # the same request at two processes, at the same time
+
+    @pytest.mark.parametrize("wary", [False, True])
+    @pytest.mark.parametrize("kind", ["patch", "replace", "delete", "secret", "close", "create", "create with a unique value", "put"])
+    def test_of_two_with_one_key_neither_is_refused(self, mysql: str, store: SqlStore, outbox: SqlOutbox, kind: str, wary: bool) -> None:
+        """The second process does the command before each statement of the first, up to the one that writes the record."""
+        other = SqlStore(APP, Database(mysql))
+        one, two = Writer(store), Writer(other)
+        for place in range(10):
+            mail = f"{new_id()}@x.de"
+            old = create()
+            one.run([old])
+            twins = [_twin(kind, old.id, mail, f"{kind} {place}") for _ in range(2)]
+            twins[0].deadline = twins[1].deadline = time.monotonic() + 60
+            one._wary_until = time.monotonic() + 60 if wary else 0.0
+            answers: list[Answer] = []
+            with before_statement(store, place) as interrupt:
+                interrupt(partial(_run_into, answers, two, twins[1]))
+                mine = one.run([twins[0]])[0]
+            mine = one.run([twins[0]])[0] if mine is LATER else mine  # as the batcher does
+            if not answers:
+                assert place > 1
+                break
+            done = {"delete": 204, "secret": 204}.get(kind, 201 if kind.startswith(("create", "put")) else 200)
+            theirs = [two.run([twins[1]])[0] if answers[0] is LATER else answers[0]]
+            assert told([mine, *theirs]) == [done, done], place
+            assert len(records(outbox)[twins[0].id]) + len(records(outbox)[twins[1].id]) <= 4
+        other.close()
+        check_consistent(store, outbox)
+
+    def test_a_value_that_changes_hands_meanwhile_is_no_reason_to_refuse_what_was_done(self, mysql: str, store: SqlStore) -> None:
+        """Taken by somebody, then free, then taken by the same command at another process."""
+        other = SqlStore(APP, Database(mysql))
+        one, two = Writer(store), Writer(other)
+        owner, twins = create("ana@x.de"), [create("ana@x.de", **keyed("k")) for _ in range(2)]
+        one.run([owner])
+        tries: list[Any] = []
+
+        def meanwhile() -> None:
+            tries.append(0)
+            if len(tries) == 2:
+                assert told(two.run([command("delete", owner.id), twins[1]])) == [204, 201]
+
+        with before_statement(store, "INSERT INTO members") as interrupt:
+            interrupt(meanwhile)
+            one._wary_until = 0.0
+            original = one._unit
+
+            def freed(commands: Sequence[Command]) -> list[Answer]:
+                if len(tries) == 1:
+                    two.run([patch(owner.id, {"email": "bo@x.de"})])
+                return original(commands)
+
+            one._unit = freed  # type: ignore[method-assign]
+            answer = one.run([twins[0]])[0]
+        other.close()
+        assert told([answer]) == [201]
+        assert isinstance(answer, Reply)
+        assert answer.headers["Idempotent-Replayed"] == "true"
+        assert len(tries) == 2
 
     # rows that somebody else has locked
 

@@ -24,6 +24,7 @@ log: Any = structlog.get_logger()
 Answer = Reply | BaseException | Later
 LONGEST_WAIT = 2.0  # seconds that a command waits for a row that somebody else has locked
 WARY_SECONDS = 10.0  # for which unique values are looked up before they are written, once one was taken
+TAKEN_TRIES = 3  # for one command: who took a value that was free a moment ago may have done this very command, under the same key
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -59,7 +60,7 @@ class Writer:
         """A permanent error runs the batch once more (what is taken is looked up now), then its halves, down to the one command that
         it belongs to. A lock that is not to be had in time runs the commands one by one.
         """
-        rejected, reconnected = False, False
+        rejected, reconnected = 0, False
         deadline, backoff = time.monotonic() + patience, Backoff(0.01, 0.2)
         while True:
             try:
@@ -71,9 +72,11 @@ class Writer:
                     return self._singly(commands) if len(commands) > 1 else [_busy()]
                 time.sleep(backoff.next())
             except Rejected as error:
-                if rejected:
-                    return self._halved(commands) if len(commands) > 1 else [_refusal(error)]
-                rejected, self._wary_until = True, time.monotonic() + WARY_SECONDS
+                rejected, self._wary_until = rejected + 1, time.monotonic() + WARY_SECONDS
+                if rejected > 1 and len(commands) > 1:
+                    return self._halved(commands)
+                if rejected > (TAKEN_TRIES if isinstance(error, Taken) else 1):
+                    return [_refusal(error)]
             except (Unavailable, Outdated) as error:
                 if reconnected:  # the first failure may be a pooled connection that the server had ended
                     log.warning("write store unavailable", reason=str(error))
@@ -130,16 +133,17 @@ def lost() -> Problem:
 def load(unit: Unit, commands: Sequence[Command], *, owners: bool) -> Ledger:
     """All that the commands need to know, in a number of statements that does not depend on how many they are.
 
+    Receipts are read last: what another process did under the same key is then seen in its receipt wherever it is seen in a row.
     Who owns which unique value need not be known: the unique index decides. To ask costs each batch, not to ask those with a conflict.
     """
     ledger = Ledger()
-    keys = sorted({command.receipt[0] for command in commands if command.receipt})
-    ledger.receipts.update(unit.receipts(keys) if keys else {})
     for resource in _resources(commands):
         ours = [command for command in commands if command.resource is resource]
         _load_rows(unit, ledger, resource, ours)
         if owners:
             _load_owners(unit, ledger, resource, ours)
+    keys = sorted({command.receipt[0] for command in commands if command.receipt})
+    ledger.receipts.update(unit.receipts(keys) if keys else {})
     return ledger
 
 
