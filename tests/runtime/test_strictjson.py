@@ -26,6 +26,8 @@ REFUSED = {
     "Infinity": b"Infinity",
     "minus Infinity": b"[-Infinity]",
     "a number too large for a double": b"1e400",
+    "an exponent beyond those of decimals": b"1e-999999999999999999999",
+    "zero with such an exponent": b"0e-99999999999999999999",
     "a long fraction": b"0." + b"1" * 5000,
     "5,000 digits": b"9" * 5000,
     "65 bits": b"9223372036854775808",

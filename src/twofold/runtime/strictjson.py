@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from decimal import Decimal
 from typing import Any
+
+from twofold.values import double
 
 MAX_DEPTH = 32
 MAX_DIGITS = 400
@@ -69,9 +70,9 @@ def _integer(digits: str) -> int:
 
 
 def _float(digits: str) -> float:
-    if len(digits) > MAX_DIGITS or math.isinf(value := float(digits)):
+    if len(digits) > MAX_DIGITS or math.isinf(float(digits)):
         raise NotJson("A number does not fit in a double.")
-    if Decimal(digits) != Decimal(repr(value)):
+    if (value := double(digits)) is None:
         raise NotJson("A number has more digits than a double holds. Decimal fields take strings.")
     return value
 
