@@ -11,6 +11,7 @@ TwofoldError
     ├── OutcomeUnknown    the connection was lost while committing: ask before doing anything else
     ├── Rejected          the engine will never take this: bad data
     │   └── Taken         a unique value belongs to somebody else
+    ├── Stalled           the engine answers, and yet nothing gets on: a new process may help
     ├── Outdated          table, topic or index is not as declared; says what to run
     └── NeedsRebuild      the log no longer holds what the index lacks
 """
@@ -92,6 +93,10 @@ class Taken(Rejected):
 
 class Outdated(EngineError):
     """What the engine holds is not what the app declares; the message says what to run."""
+
+
+class Stalled(EngineError):
+    """The engine answers, but this process gets nothing from it, and a new connection did not help: start the process anew."""
 
 
 class NeedsRebuild(EngineError):

@@ -259,6 +259,45 @@ def test_a_stop_while_the_index_is_away_leaves_the_batch_for_the_next_start() ->
     assert log.committed == []
 
 
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_stop_does_not_wait_for_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, asked: int) -> None:
+    """Neither to the first bulk, nor to one that is tried again."""
+    monkeypatch.setattr(module, "LAST_SECONDS", 0.2)
+    log, index = Log(change("a")), Index(*[Unavailable("away")] * asked)
+    inside, released, apply = threading.Event(), threading.Event(), index.apply
+
+    def hanging(resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
+        if len(index.applied) < asked:
+            return apply(resource, operations)
+        inside.set()
+        released.wait()
+        return apply(resource, operations)
+
+    index.apply = hanging  # type: ignore[method-assign]
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    projector.start()
+    assert inside.wait(10)
+    assert projector.stop(5)
+    assert (log.committed, projector.failure) == ([], None)
+    released.set()
+
+
+def test_a_bulk_that_takes_long_keeps_the_membership(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONG_SECONDS", 0.0)
+    log, index = Log(change("a")), Index()
+    apply = index.apply
+
+    def slow(resource: Any, operations: Sequence[Operation]) -> list[Outcome]:
+        while log.alive < 3:
+            time.sleep(0.001)
+        return apply(resource, operations)
+
+    index.apply = slow  # type: ignore[method-assign]
+    run(log, index)
+    assert log.committed == [0]
+
+
 def test_what_was_applied_is_soon_refreshed() -> None:
     log, index = Log(change("a")), Index()
     projector = run(log, index)

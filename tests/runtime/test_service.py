@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from twofold.errors import Contended, EngineError, NeedsRebuild, Outdated, Unavailable
+from twofold.errors import Contended, EngineError, NeedsRebuild, Outdated, Stalled, Unavailable
 from twofold.runtime import service as module
 from twofold.runtime.service import Service, stop_all
 
@@ -182,7 +182,7 @@ def test_it_says_what_it_waits_for() -> None:
     assert service.stop()
 
 
-@pytest.mark.parametrize("failure", [NeedsRebuild("gone"), Outdated("old"), ValueError("a mistake"), SystemExit()])
+@pytest.mark.parametrize("failure", [NeedsRebuild("gone"), Outdated("old"), Stalled("stands still"), ValueError("a mistake"), SystemExit()])
 def test_what_no_waiting_mends_ends_it(failure: BaseException) -> None:
     def work() -> float:
         raise failure

@@ -33,11 +33,12 @@ from twofold.log.kafka_client import (
     PUBLISH_SECONDS,
     PURGED,
     TOPIC,
+    closed,
     sound,
     translated,
 )
-from twofold.log.kafka_member import Member
-from twofold.log.kafka_replay import KafkaReplay
+from twofold.log.kafka_member import Subscribed
+from twofold.log.kafka_replay import Replaying
 from twofold.log.port import Message, Position
 
 _UNCONFIRMED = f"Kafka did not confirm it within {PUBLISH_SECONDS:.0f} s"
@@ -51,7 +52,7 @@ class KafkaLog:
         self._publishing = Lock()
         self._producer: Producer | None = None
         self._askers: dict[str, Consumer] = {}
-        self._members: set[Member] = set()
+        self._members: set[Subscribed] = set()
         self._closed = False
 
     def create(self, topic: str, partitions: int) -> None:
@@ -74,15 +75,16 @@ class KafkaLog:
                 self._producer = producer
             return delivery.answers
 
-    def subscribe(self, topic: str, group: str) -> Member:
-        member = Member(self._client, topic, group, self._members.discard)
+    def subscribe(self, topic: str, group: str) -> Subscribed:
+        member = Subscribed(self._client, topic, group, partial(self._ends, topic), self._members.discard)
         self._members.add(member)
         return member
 
-    def replay(self, topic: str, offsets: Mapping[int, int]) -> KafkaReplay:
+    def replay(self, topic: str, offsets: Mapping[int, int]) -> Replaying:
         with self._asking(f"Topic {topic}") as asker:
             begins = _offsets(asker, topic, _there(asker, topic), OFFSET_BEGINNING)
-        return KafkaReplay(self._client, topic, {number: offsets.get(number, begin) for number, begin in begins.items()})
+        starts = {number: offsets.get(number, begin) for number, begin in begins.items()}
+        return Replaying(self._client, topic, starts, partial(self._ends, topic))
 
     def positions(self, topic: str, group: str) -> list[Position]:
         with self._asking(f"Topic {topic}", group) as asker:
@@ -128,7 +130,11 @@ class KafkaLog:
         with self._publishing:
             self._producer = None
         while self._askers:
-            self._askers.popitem()[1].close()
+            closed(self._askers.popitem()[1].close)
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        with self._asking(f"Topic {topic}") as asker:
+            return _offsets(asker, topic, _there(asker, topic), OFFSET_END)
 
     def _client(self, kind: type[Any], defaults: Mapping[str, Any], promises: Mapping[str, Any]) -> Any:
         if self._closed:
@@ -142,14 +148,22 @@ class KafkaLog:
 
     @contextmanager
     def _asking(self, about: str, group: str = "twofold") -> Iterator[Consumer]:
-        """A consumer that joins no group: an AdminClient asked about one while its broker dies aborts the process (librdkafka #4605)."""
-        if group not in self._askers:
-            self._askers[group] = self._client(Consumer, CONSUMER, {"group.id": group})
-        with translated(about):
-            try:
-                yield self._askers[group]
-            finally:
-                self._askers[group].poll(0)  # hands its log lines on
+        """A consumer that joins no group: an AdminClient asked about one while its broker dies aborts the process (librdkafka #4605).
+
+        One that got no answer is not asked again: it may never get any. Others may be asking it still, so it is not closed here.
+        """
+        asker = self._askers.get(group) or self._client(Consumer, CONSUMER, {"group.id": group})
+        self._askers[group] = asker
+        try:
+            with translated(about):
+                try:
+                    yield asker
+                finally:
+                    asker.poll(0)  # hands its log lines on
+        except Unavailable:
+            if self._askers.get(group) is asker:
+                del self._askers[group]
+            raise
 
     def _create(self, asker: Consumer, topic: str, partitions: int) -> range:
         brokers = len(asker.list_topics(topic, timeout=ANSWER_SECONDS).brokers)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -13,18 +16,43 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from twofold.errors import EngineError, NeedsRebuild, Outdated, Rejected, Unavailable
 
 LOG = logging.getLogger("twofold.kafka")
-LOG.addFilter(lambda record: "CONFWARN" not in record.getMessage())  # "this is experimental", "that is for consumers"
+QUIET_SECONDS = 60.0
+LINES = 1000  # that are remembered
+
+
+class Seldom:
+    """Lets a line of librdkafka's pass once a minute: it says the same again with each try. Numbers in it do not make it another."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, float] = {}
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        line, now = re.sub(r"\d+", "", record.getMessage()), time.monotonic()
+        if "CONFWARN" in line or now - self.passed.get(line, -QUIET_SECONDS) < QUIET_SECONDS:  # the former says "this is experimental"
+            return False
+        if len(self.passed) >= LINES:
+            self.passed.clear()
+        self.passed[line] = now
+        return True
+
+
+SELDOM = Seldom()
+LOG.addFilter(SELDOM)
 PUBLISH_SECONDS = 4.0  # with "message.timeout.ms" below half of the relay's lease
 ANSWER_SECONDS = 5.0
+COMMIT_SECONDS = 2.5  # twice that, and `close`, are still below what a loop has to end
 SLICE_SECONDS = 0.25  # how long a poll keeps `close` waiting
+CLOSE_SECONDS = 1.0  # a client that takes longer is left to itself: librdkafka may wait for a broker for ever
 
 CLIENT: dict[str, Any] = {
     "client.id": "twofold",
     "allow.auto.create.topics": False,
     "enable.metrics.push": False,
     "socket.timeout.ms": 10_000,
-    # "rebootstrap", the default, forgets its back-off: twenty attempts and log lines a second.
-    "metadata.recovery.strategy": "none",
+    # A broker that was paused is fenced for a moment, and librdkafka then strikes it off. "none" would leave it without any for good.
+    "metadata.recovery.strategy": "rebootstrap",
+    # "rebootstrap" begins each round of tries with the first of these again: 100, the default, would be twenty tries a second.
+    "reconnect.backoff.ms": 1_000,
     "reconnect.backoff.max.ms": 2_000,
 }
 PRODUCER: dict[str, Any] = {
@@ -69,6 +97,14 @@ OUTAGES = {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION, KafkaError.
 PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 # What a commit is answered behind a rebalance.
 OVERTAKEN = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST}
+
+
+def closed(close: Callable[[], object], *, wait: bool = True) -> None:
+    """Calls `close` beside, and waits for it, but not for ever."""
+    thread = Thread(target=close, daemon=True)
+    thread.start()
+    if wait:
+        thread.join(CLOSE_SECONDS)
 
 
 def sound(answers: list[TopicPartition]) -> list[TopicPartition]:

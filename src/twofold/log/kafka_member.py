@@ -3,6 +3,7 @@
 Partitions are given out by `range`, which Java's consumers offer by default too. A rebalance takes all of them away: what was polled
 before it is not committed and comes again. Cooperative strategies spare that, which a projector without a state of its own does not need.
 """
+# ruff: noqa: SLF001 - the underscore of an error code says that librdkafka itself gives it, not a broker
 
 from __future__ import annotations
 
@@ -16,28 +17,52 @@ from confluent_kafka import Message as Polled
 
 from twofold.errors import EngineError, NeedsRebuild, Unavailable
 from twofold.log.kafka_client import (
-    ANSWER_SECONDS,
+    COMMIT_SECONDS,
     CONSUMER,
     CONSUMER_PROMISES,
     OUTAGES,
     OVERTAKEN,
     SLICE_SECONDS,
+    closed,
     error_of,
     sound,
     translated,
 )
+from twofold.log.kafka_watch import STALL_SECONDS, Ends, Watch
 from twofold.log.port import Message
 
 _LEFT = "The subscription is closed."
 
 
-class Member:
-    """A subscription. librdkafka's consumer is called by one thread at a time: `close` waits for the slice that a poll is in."""
+class Subscribed:
+    """A subscription: a member of the group, and another one in its place once it makes no progress."""
 
-    def __init__(self, client: Callable[..., Consumer], topic: str, group: str, forget: Callable[[Member], None]) -> None:
-        self._topic, self._about, self._forget = topic, f"Topic {topic}, group {group}", forget
+    def __init__(self, client: Callable[..., Consumer], topic: str, group: str, ends: Ends, forget: Callable[[Subscribed], None]) -> None:
+        self.watch = Watch(lambda: Member(client, topic, group), ends)
+        self._forget = forget
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        return self.watch.poll(limit, timeout)
+
+    def commit(self, messages: Sequence[Message]) -> None:
+        with self.watch.calling():
+            self.watch.reader.commit(messages)
+
+    def close(self) -> None:
+        self.watch.close()
+        self._forget(self)
+
+
+class Member:
+    """One consumer. librdkafka is called by one thread at a time: `close` waits for the slice that a poll is in, and not for ever."""
+
+    def __init__(self, client: Callable[..., Consumer], topic: str, group: str) -> None:
+        self._topic, self._about = topic, f"Topic {topic}, group {group}"
         self._calls = Lock()
         self._closed = self._paused = False
+        self._waiting_since: float | None = time.monotonic()  # for partitions
+        self._committing_since = 0.0
+        self._read: dict[int, int] = {}  # partition -> the end that was met there: markers of transactions are no messages
         self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
         self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
         self._done: dict[int, int] = {}  # started partition -> offset committed since
@@ -45,7 +70,8 @@ class Member:
         self._refusals: list[KafkaError] = []
         self._ahead: list[Polled] = []  # received, not handed out
         self._trouble: EngineError | None = None  # for the next poll to raise
-        self._consumer: Any = client(Consumer, CONSUMER, {**CONSUMER_PROMISES, "error_cb": self._heard, "group.id": group})
+        promises = {**CONSUMER_PROMISES, "enable.partition.eof": True, "error_cb": self._heard, "group.id": group}
+        self._consumer: Any = client(Consumer, CONSUMER, promises)
         self._consumer.subscribe([topic], on_assign=self._give, on_revoke=self._take, on_lost=self._take)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
@@ -70,13 +96,25 @@ class Member:
 
     def close(self) -> None:
         self._closed = True
+        closed(self._close, wait=not self._busy(0))  # which waits for a commit's answer for ever; Kafka finds out by the session's time-out
+
+    def standstill(self, ends: Ends) -> str | None:
+        """Why nothing comes although something should. Asked by the thread that polls."""
+        there, now = ends(), time.monotonic()
+        if self._busy(0) and now - self._committing_since >= STALL_SECONDS:
+            return f"{self._about}: Kafka answers, but not a commit of {now - self._committing_since:.0f} s ago."
+        if self._waiting_since is not None and now - self._waiting_since >= STALL_SECONDS:
+            return f"{self._about}: Kafka answers, but the group has given no partitions for {now - self._waiting_since:.0f} s."
+        if self._given is not None:  # and each try to start them has failed
+            return f"{self._about}: Kafka answers, but not where the group stands."
+        behind = [number for number, offset in self._next.items() if there.get(number, 0) > max(offset, self._read.get(number, 0))]
+        return f"{self._about}: nothing comes of partition {behind[0]}, which holds more." if behind else None
+
+    def _close(self) -> None:
         with self._calls:
             consumer, self._consumer = self._consumer, None
-            if consumer and self._busy(0):  # it would wait for the answer for ever; Kafka finds out by the session's time-out
-                Thread(target=consumer.close, daemon=True).start()
-            elif consumer:
+            if consumer:
                 consumer.close()
-        self._forget(self)
 
     def _poll(self, limit: int, seconds: float) -> list[Message]:
         if trouble := self._trouble:
@@ -99,7 +137,9 @@ class Member:
     def _accepted(self, polled: Polled) -> Message | None:
         """The message, unless it is an error, or its partition was taken away while the batch was collected."""
         error, number, offset = polled.error(), polled.partition(), polled.offset()
-        if error is not None:
+        if error is not None and error.code() == KafkaError._PARTITION_EOF:
+            self._read[cast(int, number)] = cast(int, offset)
+        elif error is not None:
             self._heard(error, f", partition {number}")
         elif number is not None and offset is not None and number in self._next:
             self._next[number] = offset + 1
@@ -111,7 +151,7 @@ class Member:
         if self._given is None:
             return
         partitions = [TopicPartition(self._topic, number) for number in self._given]
-        starts = sound(self._consumer.committed(partitions, timeout=ANSWER_SECONDS)) if partitions else []
+        starts = sound(self._consumer.committed(partitions, timeout=COMMIT_SECONDS)) if partitions else []
         for start in starts:
             start.offset = max(0, start.offset)
         self._consumer.assign(starts)
@@ -126,10 +166,11 @@ class Member:
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
         """Beside: librdkafka's commit returns when a broker answers, however long that takes, and nothing else is served meanwhile."""
-        if not self._busy(ANSWER_SECONDS):
+        if not self._busy(COMMIT_SECONDS):
+            self._committing_since = time.monotonic()
             self._committing = Thread(target=self._send, args=(self._consumer, offsets), daemon=True)
             self._committing.start()
-            self._committing.join(ANSWER_SECONDS)
+            self._committing.join(COMMIT_SECONDS)
         if self._busy(0):
             raise Unavailable(f"{self._about}: Kafka does not answer a commit.")
         if self._refusals:
@@ -154,14 +195,16 @@ class Member:
 
     def _give(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._reset([partition.partition for partition in partitions])
+        self._waiting_since = None
         consumer.assign([])  # `_start` assigns them, where an error has somewhere to go
 
     def _take(self, consumer: Consumer, _: list[TopicPartition]) -> None:
         self._reset(None)
+        self._waiting_since = time.monotonic()
         consumer.unassign()
 
     def _reset(self, given: list[int] | None) -> None:
-        self._given, self._next, self._done, self._ahead, self._trouble = given, {}, {}, [], None
+        self._given, self._next, self._done, self._read, self._ahead, self._trouble = given, {}, {}, {}, [], None
 
     def _heard(self, error: KafkaError, where: str = "") -> None:
         """Keeps an error for the next poll: what this one has received is not lost for it."""

@@ -13,13 +13,33 @@ from confluent_kafka import Message as Polled
 
 from twofold.errors import EngineError, NeedsRebuild, Unavailable
 from twofold.log.kafka_client import CONSUMER, CONSUMER_PROMISES, OUTAGES, error_of, translated
+from twofold.log.kafka_watch import Ends, Watch
 from twofold.log.port import Message
 
 _GROUP = "twofold-replay"  # librdkafka wants a name; no group of that name comes to be, since nobody joins it
 
 
+class Replaying:
+    """A replay, and another one in its place, from where it stands, once it makes no progress."""
+
+    def __init__(self, client: Callable[..., Consumer], topic: str, offsets: Mapping[int, int], ends: Ends) -> None:
+        self._starts = offsets
+        self.watch: Watch[KafkaReplay] = Watch(lambda: KafkaReplay(client, topic, self._starts), ends)
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        found = self.watch.poll(limit, timeout)
+        self._starts = self.watch.reader.offsets()
+        return found
+
+    def offsets(self) -> dict[int, int]:
+        return dict(self._starts)
+
+    def close(self) -> None:
+        self.watch.close()
+
+
 class KafkaReplay:
-    """A replay. The end of a partition is an event too, since markers of transactions may be the last thing in it."""
+    """One consumer. The end of a partition is an event too, since markers of transactions may be the last thing in it."""
 
     def __init__(self, client: Callable[..., Consumer], topic: str, offsets: Mapping[int, int]) -> None:
         self._about, self._next = f"Topic {topic}", dict(offsets)
@@ -44,6 +64,10 @@ class KafkaReplay:
 
     def offsets(self) -> dict[int, int]:
         return dict(self._next)
+
+    def standstill(self, ends: Ends) -> str | None:
+        behind = [number for number, end in ends().items() if end > self._next.get(number, end)]
+        return f"{self._about}: nothing comes of partition {behind[0]}, which holds more." if behind else None
 
     def close(self) -> None:
         consumer, self._consumer = self._consumer, None

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillRunning
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,9 @@ log: Any = structlog.get_logger()
 BATCH = 2000
 BUSY = 500  # a poll that returns as many messages is heavy load
 POLL_SECONDS = 1.0
+SLICE_SECONDS = 0.25  # of a wait in which it is looked whether the service is to stop
+LAST_SECONDS = 2.0  # that a bulk has to end once the service is to stop
+LONG_SECONDS = 5.0  # of a bulk, after which polls keep the membership
 
 
 class Projector(Service):
@@ -58,8 +62,8 @@ class Projector(Service):
         return 0
 
     def close(self) -> None:
-        self._bulks.stop()
-        self._refresher.stop()
+        self._bulks.stop(LAST_SECONDS / 2)
+        self._refresher.stop(LAST_SECONDS / 2)
         if self._batches:
             log.info("left for the next start", service=self.name, messages=sum(len(batch.messages) for batch in self._batches))
         if self._subscription is not None:
@@ -105,7 +109,7 @@ class Projector(Service):
 
     def _refused(self, subscription: Subscription, batch: Batch, tried: Future[Tried]) -> list[tuple[Message, str]]:
         """The messages that the index will never take, once it has answered for all of the batch."""
-        outcomes = self._applied(subscription, batch.operations, tried.result())
+        outcomes = self._applied(subscription, batch.operations, self._answer(subscription, tried))
         return [
             (message, outcome.reason)
             for (_, message), outcome in zip(batch.newest.values(), outcomes, strict=True)
@@ -131,11 +135,26 @@ class Projector(Service):
                 self._stand_by(subscription, backoff.next())
             if not left:
                 return [final[each.id] for each in operations]
-            outcomes, trouble = self._try(left[:size])
+            outcomes, trouble = self._answer(subscription, self._bulks.submit(left[:size]))
+
+    def _answer(self, subscription: Subscription, tried: Future[Tried]) -> Tried:
+        """Waits for a bulk; not for long once the service is to stop, since the index may not answer at all."""
+        begun, last = time.monotonic(), float("inf")
+        while True:
+            try:
+                return tried.result(SLICE_SECONDS)
+            except StillRunning:
+                now = time.monotonic()
+            if self.stopping.is_set():
+                last = min(last, now + LAST_SECONDS)
+            if now >= last:
+                raise Unavailable("stopped while waiting for the index")
+            if now - begun > LONG_SECONDS:
+                subscription.poll(0, 0)
 
     def _stand_by(self, subscription: Subscription, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self.stopping.is_set():
                 raise Unavailable("stopped while waiting for the index")
-            subscription.poll(0, min(left, 0.25))
+            subscription.poll(0, min(left, SLICE_SECONDS))

@@ -68,8 +68,8 @@ class Refresher:
         self._not_before = time.monotonic() + self._backoff.next()
         self.applied()
 
-    def stop(self) -> None:
-        self._lane.stop()
+    def stop(self, timeout: float | None = None) -> None:
+        self._lane.stop(timeout)
 
     def _run(self, _: list[None]) -> list[None]:
         begun = time.monotonic()

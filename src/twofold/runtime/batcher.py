@@ -92,13 +92,13 @@ class Batcher(Generic[T, R]):
                 raise Begun from None
             raise
 
-    def stop(self) -> None:
-        """Takes nothing more, finishes what waits. May be called twice."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Takes nothing more, finishes what waits, and waits for that, at most so many seconds per lane. May be called twice."""
         with self._ready:
             self._stopping = True
             self._ready.notify_all()
         for thread in self._threads if self._started else ():
-            thread.join()
+            thread.join(timeout)
 
     def _enter(self, entry: _Entry[T, R]) -> None:
         with self._ready:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from twofold.errors import EngineError, NeedsRebuild, Outdated
+from twofold.errors import EngineError, NeedsRebuild, Outdated, Stalled
 from twofold.runtime.retry import Backoff
 from twofold.telemetry import stack
 
@@ -19,7 +19,7 @@ STOP_SECONDS = 10.0
 class Service:
     """Runs `step()` again and again in a thread of its own until it is stopped.
 
-    A step that raises an EngineError is tried again after a while. NeedsRebuild and Outdated, which no waiting mends, and
+    A step that raises an EngineError is tried again after a while. NeedsRebuild, Outdated and Stalled, which no waiting mends, and
     every error that is not an engine's end the service: `failure` holds the error and `ended` is set.
     """
 
@@ -88,7 +88,7 @@ class Service:
     def _guarded(self, backoff: Backoff) -> float:
         try:
             pause = self.step()
-        except (NeedsRebuild, Outdated):
+        except (NeedsRebuild, Outdated, Stalled):
             raise
         except EngineError as error:
             self._told(str(error))
