@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -99,6 +99,11 @@ def _refuse_unknown(file: Path) -> None:
 
 def scheme(url: str) -> str:
     return url.partition("://")[0]
+
+
+def file_of(url: str) -> Path:
+    """The file that a URL of SQLite names."""
+    return Path(unquote(url.removeprefix("sqlite:///")))
 
 
 def without_password(url: str) -> str:
