@@ -25,7 +25,8 @@ from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
 from twofold.runtime.datafiles import lock_folder
 from twofold.runtime.web import Health
-from twofold.settings import Settings, file_of, scheme
+from twofold.settings import Settings
+from twofold.urls import file_of, scheme
 
 if TYPE_CHECKING:
     from twofold.command.http import CommandService

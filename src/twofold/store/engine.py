@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
 from twofold.runtime import embedded
-from twofold.settings import file_of
+from twofold.urls import file_of
 
 MAX_STATEMENT = 1 << 20  # bytes, well below every max_allowed_packet
 DELETE_KEYS = 1000  # in one statement

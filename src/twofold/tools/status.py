@@ -8,7 +8,7 @@ from typing import Any
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError
 from twofold.resource import Declaration
-from twofold.settings import without_password
+from twofold.urls import without_password
 
 Status = dict[str, Any]
 
