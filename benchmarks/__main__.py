@@ -21,7 +21,8 @@ from twofold.bench import table, wrk
 from twofold.bench.processes import require_linux
 from twofold.bench.workspace import interruptible, unhurried
 from twofold.errors import EngineError, SettingsError
-from twofold.settings import Settings, load, scheme
+from twofold.settings import Settings, load
+from twofold.urls import scheme
 
 SUITES: dict[str, Callable[[Run], None]] = {
     "commands": commands.measure,

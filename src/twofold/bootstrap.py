@@ -23,9 +23,10 @@ from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
 from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
-from twofold.runtime.embedded import lock_folder
+from twofold.runtime.datafiles import lock_folder
 from twofold.runtime.web import Health
-from twofold.settings import Settings, scheme
+from twofold.settings import Settings
+from twofold.urls import file_of, scheme
 
 if TYPE_CHECKING:
     from twofold.command.http import CommandService
@@ -41,17 +42,21 @@ WRITE, LOG, READ = "write store", "event log", "read store"
 
 
 class System:
-    """An app on its engines. Each engine is opened when it is first used, and closed by `close`."""
+    """An app on its engines. Each engine is opened when it is first used, and closed by `close`.
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self.app, self.settings = app, settings
-        self._locks: list[IO[str]] = [lock_folder(folder) for folder in _folders(settings)]
+    Where `reading`, files of the embedded default are not changed, not even made, and what writes fails.
+    """
+
+    def __init__(self, app: App, settings: Settings, *, reading: bool = False) -> None:
+        self.app, self.settings, self._reading = app, settings, reading
+        locks = (lock_folder(folder, files, reading=reading) for folder, files in _folders(settings).items())
+        self._locks: list[IO[str]] = [lock for lock in locks if lock is not None]
 
     @cached_property
     def _database(self) -> Database:
         from twofold.store.engine import Database
 
-        return Database(self.settings.write_url)
+        return Database(self.settings.write_url, reading=self._reading)
 
     @cached_property
     def store(self) -> SqlStore:
@@ -69,7 +74,7 @@ class System:
     def log(self) -> EventLog:
         url = self.settings.log_url
         if scheme(url) == "sqlite":
-            return SqliteLog(_file(url))
+            return SqliteLog(file_of(url), reading=self._reading)
         _require("confluent_kafka", "kafka")
         from twofold.log.kafka import KafkaLog
 
@@ -79,7 +84,7 @@ class System:
     def index(self) -> SqliteIndex | ElasticIndex:
         url = urlsplit(self.settings.read_url)
         if url.scheme == "sqlite":
-            return SqliteIndex(_file(self.settings.read_url))
+            return SqliteIndex(file_of(self.settings.read_url), reading=self._reading)
         _require("elastic_transport", "elasticsearch")
         from twofold.index.elastic import ElasticIndex
 
@@ -226,11 +231,7 @@ def _missing_topic(log: EventLog, topic: str, partitions: int, group: str) -> li
     return []
 
 
-def _file(url: str) -> Path:
-    return Path(unquote(url.removeprefix("sqlite:///")))
-
-
-def _folders(settings: Settings) -> list[Path]:
-    """The folders of SQLite files, each of which one process may use."""
-    urls = (settings.write_url, settings.log_url, settings.read_url)
-    return sorted({_file(url).absolute().parent for url in urls if scheme(url) == "sqlite"})
+def _folders(settings: Settings) -> dict[Path, list[Path]]:
+    """The folders of SQLite files, each of which one process may use, with their files."""
+    files = [file_of(url).absolute() for url in (settings.write_url, settings.log_url, settings.read_url) if scheme(url) == "sqlite"]
+    return {folder: [file for file in files if file.parent == folder] for folder in sorted({file.parent for file in files})}

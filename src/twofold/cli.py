@@ -157,7 +157,7 @@ def check(
     """Are the engines reachable, durable, and as the app declares? Exit code 1 if anything is not."""
     from twofold.tools.status import findings  # noqa: PLC0415
 
-    system = system_of(locals())
+    system = system_of(locals(), reading=True)
     try:
         found = findings(system)
     finally:

@@ -60,7 +60,7 @@ def generations(
     """The generations of an index, the oldest first: which is live, documents, size, how far it is, whether it is of this declaration."""
     from twofold.tools import rebuilding  # noqa: PLC0415
 
-    with open_system(locals()) as system:
+    with open_system(locals(), reading=True) as system:
         found = rebuilding.listed(system, resource_of(system, resource))
     typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if as_json else rebuilding.lines(found))
 

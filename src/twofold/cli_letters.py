@@ -24,7 +24,7 @@ All = Annotated[bool, typer.Option("--all", help="Every open letter.")]
 @letters.command("list")
 def list_(resource: ResourceName, app: AppPath = None, data: Data = None, log_url: LogUrl = None, as_json: AsLines = False) -> None:
     """Open dead letters, the oldest first: number, key, version, event, and why."""
-    with _letters(resource, locals()) as found:
+    with _letters(resource, locals(), reading=True) as found:
         for letter in found.open():
             typer.echo(orjson.dumps(letter.row) if as_json else _line(letter))
 
@@ -38,7 +38,7 @@ def show(
     log_url: LogUrl = None,
 ) -> None:
     """One letter as JSON: where it stood, why it was refused, its headers and its value."""
-    with _letters(resource, locals()) as found:
+    with _letters(resource, locals(), reading=True) as found:
         [letter] = found.chosen([number])
         typer.echo(orjson.dumps(letter.whole, option=orjson.OPT_INDENT_2))
 
@@ -76,8 +76,8 @@ def discard(
 
 
 @contextmanager
-def _letters(name: str, options: dict[str, Any]) -> Iterator[Letters]:
-    with open_system(options) as system:
+def _letters(name: str, options: dict[str, Any], *, reading: bool = False) -> Iterator[Letters]:
+    with open_system(options, reading=reading) as system:
         from twofold.tools.letters import Letters  # noqa: PLC0415 - keeps --help quick
 
         yield Letters(system, resource_of(system, name))

@@ -36,18 +36,18 @@ def settings_of(options: dict[str, Any]) -> Any:
     return settings.load(**{name: value for name, value in options.items() if name in known})
 
 
-def system_of(options: dict[str, Any]) -> Any:
-    """The app on its engines; whoever asks closes it."""
+def system_of(options: dict[str, Any], *, reading: bool = False) -> Any:
+    """The app on its engines; whoever asks closes it. Where `reading`, nothing is changed."""
     from twofold.bootstrap import System, load_app  # noqa: PLC0415
 
     loaded = settings_of(options)
-    return System(load_app(loaded.app), loaded)
+    return System(load_app(loaded.app), loaded, reading=reading)
 
 
 @contextmanager
-def open_system(options: dict[str, Any]) -> Iterator[System]:
-    """The app on its engines, closed at the end."""
-    system = system_of(options)
+def open_system(options: dict[str, Any], *, reading: bool = False) -> Iterator[System]:
+    """The app on its engines, closed at the end. Where `reading`, nothing is changed."""
+    system = system_of(options, reading=reading)
     try:
         yield system
     finally:

@@ -3,6 +3,7 @@
 TwofoldError
 ├── DeclarationError      a resource is declared wrongly; raised at import
 ├── SettingsError         a setting is missing or wrong; raised at start
+│   └── FolderInUse       another process has the data folder
 ├── Refused               a command says no; the client is told its code and detail
 ├── Problem               an HTTP answer that is an error (RFC 9457)
 └── EngineError           an adapter's translation of what its driver raised
@@ -31,6 +32,10 @@ class DeclarationError(TwofoldError):
 
 class SettingsError(TwofoldError):
     """A setting is missing or wrong."""
+
+
+class FolderInUse(SettingsError):
+    """Another process of twofold has the data folder."""
 
 
 class Refused(TwofoldError):

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 import tomllib
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from twofold.errors import SettingsError
+from twofold.urls import ENGINES, check_url, file_of, scheme, with_password
 
-ENGINES = {
-    "write_url": ("sqlite", "mysql"),
-    "log_url": ("sqlite", "kafka"),
-    "read_url": ("sqlite", "elasticsearch", "opensearch", "elasticsearch+https", "opensearch+https"),
-}
+# Variables that are no settings: those of workers, of benchmarks, of tests and of the engines for development, and what Kubernetes sets in
+# every container for a service that is named twofold.
+_OTHERS = re.compile(
+    r"TWOFOLD_((TEST|BENCH|CHAOS|ENGINES)_\w+|LEASH|WORKER_NUMBER|KILL_ROUNDS|REBUILD_(PEOPLE|WRITES)"
+    r"|(MYSQL|KAFKA|KAFKA_CONTROLLER|ELASTICSEARCH|OPENSEARCH)_PORT"
+    r"|(\w+_)?SERVICE_(HOST|PORT\w*)|(\w+_)?PORT_\d+_(TCP|UDP)\w*)"
+)
+_LINK = re.compile(r"(tcp|udp)://")
 
 
 class Settings(BaseSettings):
@@ -30,6 +39,8 @@ class Settings(BaseSettings):
     write_url: str = Field("", description="Write store: sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/DATABASE.")
     log_url: str = Field("", description="Event log: sqlite:///FILE or kafka://HOST:PORT,HOST:PORT.")
     read_url: str = Field("", description="Read store: sqlite:///FILE, elasticsearch://HOST:PORT or opensearch://HOST:PORT (+https).")
+    write_password: str = Field("", repr=False, description="Password of the write store, where its URL has a user only.")
+    read_password: str = Field("", repr=False, description="Password of the read store, where its URL has a user only.")
     host: str = Field("127.0.0.1", description="Address that the services bind to.")
     command_port: int = Field(3000, ge=0, le=65535, description="Port of the command service.")
     query_port: int = Field(3001, ge=0, le=65535, description="Port of the query service.")
@@ -63,28 +74,22 @@ class Settings(BaseSettings):
 def load(**given: Any) -> Settings:
     """The settings, with what was given on the command line before all else. Raises SettingsError with one line per mistake."""
     _refuse_unknown(Path("twofold.toml"))
+    _refuse_misspelt("environment", os.environ)
     try:
+        _refuse_misspelt(".env", dotenv_values(".env"))
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [f"TWOFOLD_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors(include_input=False)]
         raise SettingsError("\n".join(lines)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f".env: {getattr(error, 'reason', '') or getattr(error, 'strerror', '')}") from None
+    passwords = {"write_url": settings.write_password, "read_url": settings.read_password}
     for name, schemes in ENGINES.items():
-        _check_url(f"TWOFOLD_{name.upper()}", getattr(settings, name), schemes)
-    return settings
-
-
-def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    if scheme(url) not in schemes:
-        raise SettingsError(f"{name}: begins with none of {', '.join(f'{each}://' for each in schemes)}")
-    if scheme(url) == "sqlite":
-        if not url.removeprefix("sqlite:///") or not url.startswith("sqlite:///") or ":memory:" in url:
-            raise SettingsError(f"{name}: names no file; write sqlite:///data/write.db, or sqlite:////srv/write.db from the root")
-        return
-    for host in url.partition("://")[2].rpartition("@")[2].partition("/")[0].split(","):
-        if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/?#]+)(:\d{1,5})?", host):
-            raise SettingsError(f"{name}: {host!r} is not HOST:PORT")
-    if scheme(url) == "mysql" and not re.fullmatch(r"mysql://.*/[A-Za-z0-9_$-]+(\?tls=off)?", url):
-        raise SettingsError(f"{name}: names no database; write mysql://USER:PASSWORD@HOST:PORT/DATABASE, or that with ?tls=off")
+        check_url(f"TWOFOLD_{name.upper()}", getattr(settings, name), schemes, password=bool(passwords.get(name)))
+    _refuse_shared(settings)
+    return settings.model_copy(
+        update={name: with_password(name, getattr(settings, name), password) for name, password in passwords.items() if password}
+    )
 
 
 def _refuse_unknown(file: Path) -> None:
@@ -94,13 +99,26 @@ def _refuse_unknown(file: Path) -> None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
     for name in sorted(found.keys() - Settings.model_fields.keys()):
-        raise SettingsError(f"{file}: {name!r} is no setting; there are {', '.join(Settings.model_fields)}")
+        raise SettingsError(f"{file}: {name!r} is no setting{_suggestion(name, list(Settings.model_fields))}")
 
 
-def scheme(url: str) -> str:
-    return url.partition("://")[0]
+def _refuse_misspelt(where: str, variables: Mapping[str, str | None]) -> None:
+    known = [f"TWOFOLD_{name.upper()}" for name in Settings.model_fields]
+    for name, value in sorted(variables.items()):
+        ours = name.upper().startswith("TWOFOLD_") and name.upper() not in known
+        if ours and not _OTHERS.fullmatch(name.upper()) and not _LINK.match(value or ""):
+            raise SettingsError(f"{where}: {name} is no setting{_suggestion(name.upper(), known)}")
 
 
-def without_password(url: str) -> str:
-    """A URL that may be shown."""
-    return re.sub(r"://([^/@:]*):.*@", r"://\1:***@", url)
+def _suggestion(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; do you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+
+
+def _refuse_shared(settings: Settings) -> None:
+    """A file of SQLite has one connection that writes."""
+    urls = {name: getattr(settings, name) for name in ENGINES}
+    files = [(f"TWOFOLD_{name.upper()}", file_of(url).resolve()) for name, url in urls.items() if scheme(url) == "sqlite"]
+    for (one, file), (other, same) in combinations(files, 2):
+        if file == same:
+            raise SettingsError(f"{one} and {other} name the same file; give each its own")

@@ -127,6 +127,27 @@ def test_mistakes_in_settings_are_one_line(tmp_path: Path) -> None:
         assert "Traceback" not in refused.stderr
 
 
+def test_check_leaves_what_it_is_shown_as_it_is(tmp_path: Path) -> None:
+    for variable in ("TWOFOLD_WRITE_URL", "TWOFOLD_LOG_URL", "TWOFOLD_READ_URL"):
+        precious = tmp_path / "precious.txt"
+        precious.write_text("mine\n")
+        precious.chmod(0o644)
+        refused = run(["check"], {variable: f"sqlite:///{precious}", "TWOFOLD_DATA": str(tmp_path / "data")}, tmp_path)
+        assert refused.returncode == 2
+        assert refused.stderr == f"twofold: {precious} is no SQLite database, so it is left alone. Name another file.\n"
+        assert (precious.stat().st_mode & 0o777, precious.read_text()) == (0o644, "mine\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+@pytest.mark.parametrize("folder", ["/etc/hostname", "/proc/x"])
+def test_a_folder_that_cannot_be_one_is_one_line(folder: str, tmp_path: Path) -> None:
+    for command in (["up"], ["migrate"], ["import", "users", "-"]):
+        refused = run(command, {"TWOFOLD_DATA": folder}, tmp_path, stdin="")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"twofold: The data folder {folder} cannot be used: ")
+        assert refused.stderr.count("\n") == 1
+
+
 def test_settings_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "twofold.toml").write_text(f'data = "{tmp_path}/elsewhere"\n')
     assert run(["migrate"], {}, tmp_path).returncode == 0

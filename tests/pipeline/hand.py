@@ -14,7 +14,7 @@ import orjson
 
 from tests import engines
 from twofold.bootstrap import System
-from twofold.settings import scheme
+from twofold.urls import scheme
 
 Document = dict[str, Any]
 State = dict[str, tuple[Any, ...]]  # by id, something that changes with every write

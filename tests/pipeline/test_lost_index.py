@@ -7,7 +7,7 @@ import httpx
 from tests import engines
 from tests.pipeline.steps import Pipeline
 from twofold.bootstrap import System
-from twofold.settings import scheme
+from twofold.urls import scheme
 
 
 def lose(system: System, name: str) -> None:

@@ -27,7 +27,8 @@ from twofold.bootstrap import System, load_app
 from twofold.errors import SettingsError, TwofoldError
 from twofold.index.elastic_client import Client, path
 from twofold.resource import App, Declaration
-from twofold.settings import Settings, scheme, without_password
+from twofold.settings import Settings
+from twofold.urls import scheme, without_password
 
 
 class Workspace:

@@ -30,10 +30,14 @@ class SqliteIndex(SqliteGenerations):
 
     unsupported: frozenset[str] = frozenset()
 
-    def __init__(self, path: Path) -> None:
-        self._file = Embedded(path, sqlite_dates.register)
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        """Where `reading`, what is not there is not made."""
+        self._file = Embedded(path, sqlite_dates.register, reading=reading)
         self._fitting = Fitting(ANALYSIS)
         self.holdings = SqliteHoldings(self._read, self._write, lambda connection, resource: self._seen(connection, resource, ""))
+        if reading:
+            self._file.expect("SELECT live FROM generation")
+            return
         with self._write() as connection:
             # Ids and values come in no order, so each write touches pages all over the indexes; 2 MB would not hold them.
             connection.execute("PRAGMA cache_size=-65536")

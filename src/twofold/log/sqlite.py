@@ -62,15 +62,19 @@ WHERE t.name = ? ORDER BY t.partition
 class SqliteLog:
     """The log of one process."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = Embedded(path)
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        """Where `reading`, what is not there is not made."""
+        self._file = Embedded(path, reading=reading)
         self._news = News()
         self._groups: dict[tuple[str, str], _Group] = {}
         self._closed = False
         self._untrimmed = TRIM_EVERY  # so that a process that publishes little trims too
-        with self._file.write() as db:
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
+        if reading:
+            self._file.expect("SELECT 1 FROM topic, message, position LIMIT 0")
+        else:
+            with self._file.write() as db:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
 
     def create(self, topic: str, partitions: int) -> None:
         with self._file.write() as db:

@@ -1,21 +1,20 @@
 """SQLite files as twofold uses them: one writing connection, which alone checkpoints, and readers that cannot write.
 
 SQLite 3.7.0 to 3.51.2 can corrupt a write-ahead log that two connections reset (sqlite.org/wal.html, "WAL reset bug");
-with one connection that writes, and one process (`lock_folder`), that cannot happen. `synchronous=FULL` makes a
+with one connection that writes, and one process (`datafiles`), that cannot happen. `synchronous=FULL` makes a
 commit durable; BEGIN IMMEDIATE, because a read lock that wants to become a write lock fails at once where another wrote.
 """
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from twofold.errors import Contended, Rejected, SettingsError, Taken, Unavailable
+from twofold.errors import Contended, Outdated, Rejected, SettingsError, Taken, Unavailable
+from twofold.runtime import datafiles
 
 BUSY_SECONDS = 5.0
 OLDEST = (3, 35, 0)  # RETURNING
@@ -25,13 +24,17 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode: transactions are begun and ended by whoever uses it."""
     if sqlite3.sqlite_version_info < OLDEST:
         raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, OLDEST))} is needed. Use a newer Python.")
-    mode = "ro" if readonly else "rwc"
+    if not readonly:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        datafiles.create(path)
+    elif not path.exists():
+        raise Outdated(f"There is no {path}: `twofold up` and `twofold migrate` make it")
+    mode = "ro" if readonly else "rw"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
     if readonly:
         connection.execute("PRAGMA query_only=1")
     else:
-        path.chmod(0o600)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=67108864")
@@ -42,11 +45,11 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 class Embedded:
     """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on the thread's own connection.
 
-    `prepare` is called with each connection that reads, for functions of its own.
+    `prepare` is called with each connection that reads, for functions of its own. Where `reading`, nothing of the file is changed, not
+    even made, and `write()` fails.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None, *, reading: bool = False) -> None:
         self.path = path
         self._prepare = prepare
         self._lock = threading.Lock()
@@ -54,7 +57,7 @@ class Embedded:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         with translated():
-            self._writer = connect(path)
+            self._writer = connect(path, readonly=reading)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -96,6 +99,14 @@ class Embedded:
             finally:
                 self._readers.remove(connection)
                 connection.close()
+
+    def expect(self, sql: str) -> None:
+        """Raises Outdated where the file lacks what this asks for: who only reads does not make it."""
+        try:
+            with self.read() as connection:
+                connection.execute(sql)
+        except Unavailable as error:
+            raise Outdated(f"{self.path}: {error}. Run `twofold migrate`") from error
 
     def close(self) -> None:
         with self._lock:
@@ -143,18 +154,3 @@ def translated() -> Iterator[None]:
         raise (Unavailable if "closed" in str(error) else Rejected)(str(error)) from error
     except sqlite3.Error as error:
         raise Unavailable(str(error)) from error
-
-
-def lock_folder(folder: Path) -> IO[str]:
-    """Takes the data folder for this process, until the returned file is closed. Raises SettingsError if it is taken."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = (folder / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise SettingsError(
-            f"The data folder {folder} is in use by another twofold process. SQLite serves one process: "
-            "stop the other one, send requests to it, or choose another folder with TWOFOLD_DATA."
-        ) from None
-    return file

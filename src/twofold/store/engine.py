@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
 from twofold.runtime import embedded
+from twofold.urls import file_of
 
 MAX_STATEMENT = 1 << 20  # bytes, well below every max_allowed_packet
 DELETE_KEYS = 1000  # in one statement
@@ -41,9 +42,12 @@ _SESSION = (
 
 
 class Database:
-    """One database. `write` is a transaction that its caller commits, `read` a short look."""
+    """One database. `write` is a transaction that its caller commits, `read` a short look.
 
-    def __init__(self, url: str) -> None:
+    Where `reading`, a file of SQLite is not changed, not even made, and `write` fails.
+    """
+
+    def __init__(self, url: str, *, reading: bool = False) -> None:
         parsed = make_url(url)
         self.mysql = parsed.get_backend_name() == "mysql"
         self._closed = False
@@ -52,7 +56,7 @@ class Database:
         if self.mysql:
             self._writer = self._reader = _mysql(parsed)
         else:
-            self._writer, self._reader = _sqlite(Path(parsed.database or "write.db"))
+            self._writer, self._reader = _sqlite(file_of(url), reading=reading)
 
     @property
     def dialect(self) -> Any:
@@ -237,10 +241,9 @@ def _mysql(url: URL, read_timeout: int = 15) -> Engine:
     )
 
 
-def _sqlite(path: Path) -> tuple[Engine, Engine]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _sqlite(path: Path, *, reading: bool) -> tuple[Engine, Engine]:
     with embedded.translated():
-        connection = embedded.connect(path)
+        connection = embedded.connect(path, readonly=reading)
     writer = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True)
     reader = create_engine(
         "sqlite://", creator=lambda: embedded.connect(path, readonly=True), poolclass=QueuePool, hide_parameters=True, **_POOL

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from twofold.bootstrap import System, load_app
-from twofold.errors import SettingsError
+from twofold.errors import FolderInUse, SettingsError
 from twofold.settings import Settings
 from twofold.tools import status as hops
 
@@ -20,10 +20,8 @@ def status(settings: Settings) -> dict[str, Any]:
     if settings.embedded and not settings.data.exists() and not any(settings.model_fields_set & {"write_url", "log_url", "read_url"}):
         raise SettingsError(f"There is no data folder {settings.data}. `twofold up` makes one; TWOFOLD_DATA names another.")
     try:
-        system = System(app, settings)
-    except SettingsError:
-        if not settings.embedded:
-            raise
+        system = System(app, settings, reading=True)
+    except FolderInUse:
         return _from_running(settings)
     try:
         return hops.status(system)

@@ -18,8 +18,9 @@ from twofold.runtime.process import Process, addresses, bind, reserve
 from twofold.runtime.retry import Backoff
 from twofold.runtime.web import answer
 from twofold.runtime.workers import Leash, Supervisor, take_leash
-from twofold.settings import Settings, scheme
+from twofold.settings import Settings
 from twofold.tools.report import encoded
+from twofold.urls import scheme
 
 log = structlog.get_logger()
 NEEDS = {"command": (WRITE,), "relay": (WRITE, LOG), "project": (LOG, READ), "query": (READ,)}

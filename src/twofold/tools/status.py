@@ -8,7 +8,7 @@ from typing import Any
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError
 from twofold.resource import Declaration
-from twofold.settings import without_password
+from twofold.urls import without_password
 
 Status = dict[str, Any]
 
@@ -77,7 +77,7 @@ def findings(system: System) -> list[tuple[bool, str]]:
 
 def _engine(system: System, name: str) -> list[tuple[bool, str]]:
     checks: dict[str, Callable[[], list[tuple[bool, str]]]] = {
-        WRITE: system.store.check,
+        WRITE: lambda: [*system.store.check()],  # not opened before it is asked: that may fail
         LOG: lambda: [(True, system.log.check())],
         READ: lambda: [(True, system.index.check())],
     }
