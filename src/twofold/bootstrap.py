@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from twofold.errors import EngineError, Outdated, SettingsError
+from twofold.errors import Outdated, SettingsError
 from twofold.index.port import ReadStore
 from twofold.index.sqlite import SqliteIndex
 from twofold.log.port import EventLog
@@ -172,16 +172,12 @@ class System:
         return [Projector(resource, self.log, self.index, refresh=self.settings.refresh == "soon") for resource in self.app]
 
     def health(self, *names: str) -> Health:
-        """Looks at engines: None for one that answers, else why not."""
-        return {name: partial(self._trouble, name) for name in names}
+        """Looks at engines, which raise where one is not well."""
+        return {name: partial(self._check, name) for name in names}
 
-    def _trouble(self, name: str) -> str | None:
-        try:
-            engine: SqlStore | EventLog | ReadStore = self.store if name == WRITE else self.log if name == LOG else self.index
-            engine.check()
-        except (EngineError, SettingsError) as error:
-            return type(error).__name__.lower()
-        return None
+    def _check(self, name: str) -> None:
+        engine: SqlStore | EventLog | ReadStore = self.store if name == WRITE else self.log if name == LOG else self.index
+        engine.check()
 
     def close(self) -> None:
         for name in ("log", "index"):

@@ -20,7 +20,7 @@ from twofold.errors import DeclarationError
 from twofold.fields import Field, Json, Secret
 
 FREE = ("create", "replace", "patch", "delete")
-RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "metrics", "problems", "capabilities"})
+RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
 RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease"})
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {

@@ -18,6 +18,7 @@ from twofold.runtime import datafiles
 
 BUSY_SECONDS = 5.0
 OLDEST = (3, 35, 0)  # RETURNING
+KEPT = 8  # connections that read and are kept for the next who reads
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
@@ -43,10 +44,11 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 
 
 class Embedded:
-    """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on the thread's own connection.
+    """One SQLite file: `write()` for one transaction at a time, `read()` for a snapshot on one of a few connections that are kept.
 
-    `prepare` is called with each connection that reads, for functions of its own. Where `reading`, nothing of the file is changed, not
-    even made, and `write()` fails.
+    `prepare` is called with each connection that reads, for functions of its own. However many threads read, as many connections are
+    open as read at the same time, and KEPT of them stay open. Where `reading`, nothing of the file is changed, not even made, and
+    `write()` fails.
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None, *, reading: bool = False) -> None:
@@ -54,8 +56,8 @@ class Embedded:
         self._prepare = prepare
         self._lock = threading.Lock()
         self._closed = False
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[sqlite3.Connection] = []  # all that are open
+        self._free: list[sqlite3.Connection] = []
         with translated():
             self._writer = connect(path, readonly=reading)
 
@@ -77,12 +79,12 @@ class Embedded:
     def read(self) -> Iterator[sqlite3.Connection]:
         """A consistent view: all statements inside see the same commit."""
         with translated():
-            connection = self._reader()
-            connection.execute("BEGIN")
+            connection = self._taken()
             try:
+                connection.execute("BEGIN")
                 yield connection
             finally:
-                connection.execute("ROLLBACK")
+                self._give_back(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -97,8 +99,7 @@ class Embedded:
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # from now on it sees this commit
                 yield connection
             finally:
-                self._readers.remove(connection)
-                connection.close()
+                self._end(connection)
 
     def expect(self, sql: str) -> None:
         """Raises Outdated where the file lacks what this asks for: who only reads does not make it."""
@@ -115,18 +116,34 @@ class Embedded:
                 for connection in [*self._readers, self._writer]:
                     connection.close()
 
-    def _reader(self) -> sqlite3.Connection:
+    def _taken(self) -> sqlite3.Connection:
         self._refuse_closed()
-        if not hasattr(self._local, "connection"):
-            self._local.connection = self._opened()
-        connection: sqlite3.Connection = self._local.connection
-        return connection
+        try:
+            return self._free.pop()  # the one that was used last
+        except IndexError:
+            return self._opened()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        """Keeps a connection that is as it was; one too many, or one that something is wrong with, is closed."""
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._end(connection)
+            raise
+        if len(self._free) < KEPT:
+            self._free.append(connection)
+        else:
+            self._end(connection)
+
+    def _end(self, connection: sqlite3.Connection) -> None:
+        self._readers.remove(connection)
+        connection.close()
 
     def _opened(self) -> sqlite3.Connection:
         self._refuse_closed()
         connection = connect(self.path, readonly=True)
-        self._prepare(connection)
         self._readers.append(connection)
+        self._prepare(connection)
         return connection
 
     def _refuse_closed(self) -> None:

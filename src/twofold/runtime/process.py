@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
@@ -23,8 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twofold.errors import SettingsError
 from twofold.runtime import interpreter
+from twofold.runtime.hosts import LocalHosts, is_loopback
 from twofold.runtime.service import Service, stop_all
-from twofold.runtime.web import LocalHosts
 
 log: Any = structlog.get_logger()
 HTTP_SECONDS = 3  # for requests that run when the process is told to stop
@@ -191,7 +190,7 @@ def bind(host: str, port: int, variable: str, *, shared: bool = False) -> socket
     except OSError as error:
         bound.close()
         raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with {variable} or TWOFOLD_HOST.") from None
-    if host not in ("127.0.0.1", "::1", "localhost") and not shared:  # those who share have reserved it first
+    if not _is_local(bound) and not shared:  # those who share have reserved it first
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
 
@@ -210,7 +209,7 @@ def reserve(host: str, port: int, variable: str) -> socket.socket:
 
 
 def _is_local(bound: socket.socket) -> bool:
-    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
+    return is_loopback(bound.getsockname()[0])
 
 
 def addresses(sockets: Sequence[socket.socket]) -> list[str]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import re
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from twofold.errors import Problem, Unavailable
 from twofold.runtime import strictjson
+from twofold.runtime.looks import EngineLook
 from twofold.runtime.problems import PROBLEMS
 from twofold.telemetry import stack
 
@@ -32,9 +30,7 @@ MAX_BODY = 64 * 1024
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 Respond = Callable[[Request], Awaitable[Response]]
-Health = Mapping[str, Callable[[], str | None]]
-LOOK_SECONDS = 0.5  # a probe waits no longer for an engine's word
-_LOCAL = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+Health = Mapping[str, Callable[[], Any]]  # looks at each engine, which raise where it is not well
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -109,7 +105,7 @@ def problem(request: Request, error: Problem) -> Response:
 def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Web:
     """An HTTP service: its own routes, health, documentation; every error as problem+json.
 
-    `health` looks at each engine: None for good, else what is wrong. The service is ready when the engine `needs` is good.
+    The service is ready when the engine that it `needs` is well.
     """
     described = orjson.dumps(openapi())
     shared: list[BaseRoute] = [
@@ -176,51 +172,13 @@ def _problem_of(request: Request, error: Exception) -> Problem:
     return Problem(500, "internal-error", "The service failed to answer.")
 
 
-class LocalHosts:
-    """Refuses requests for other hosts than this machine: a site that points its name here must not read what is served here."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"localhost")
-        if _LOCAL.fullmatch(host):
-            await self._app(scope, receive, send)
-        else:
-            detail = "This service is bound to this machine and answers to 127.0.0.1 and localhost only."
-            await problem(Request(scope, receive), Problem(421, "misdirected", detail))(scope, receive, send)
-
-
-class _Looks:
-    """Looks at engines, each in a thread of its own: one that hangs delays nobody, and no second look is begun meanwhile."""
-
-    def __init__(self, health: Health) -> None:
-        self._health = health
-        self._running: dict[str, Future[str | None]] = {}
-
-    async def ask(self, name: str) -> str | None:
-        """None for good; "slow" where the engine has not answered in LOOK_SECONDS."""
-        if name not in self._running or self._running[name].done():
-            self._running[name] = self._begin(self._health[name])
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._running[name])), LOOK_SECONDS)
-        except TimeoutError:
-            return "slow"
-
-    def _begin(self, look: Callable[[], str | None]) -> Future[str | None]:
-        future: Future[str | None] = Future()
-        threading.Thread(target=lambda: future.set_result(look()), name="look", daemon=True).start()
-        return future
-
-
-def _readiness(health: Health, needs: str) -> Callable[[Request], Any]:
-    looks = _Looks(health)
+def _readiness(health: Health, needs: str) -> Respond:
+    looks = {name: EngineLook(name, check) for name, check in health.items()}
 
     async def readyz(_: Request) -> Response:
-        found = dict(zip(health, await asyncio.gather(*(looks.ask(name) for name in health)), strict=True))
-        ready = found.get(needs) is None
-        engines = {name: reason or "ok" for name, reason in found.items()}
-        return answer(200 if ready else 503, orjson.dumps({"status": "ready" if ready else "not ready", "engines": engines}))
+        found = dict(zip(looks, await asyncio.gather(*(look.state() for look in looks.values())), strict=True))
+        ready = found.get(needs, "ok") == "ok"
+        return answer(200 if ready else 503, orjson.dumps({"status": "ready" if ready else "not ready", "engines": found}))
 
     return readyz
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from socket import socket
 
 import structlog
@@ -13,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from twofold.bootstrap import LOG, READ, WRITE, System, load_app
-from twofold.errors import Outdated, SettingsError, Unavailable
+from twofold.errors import Outdated, Problem, SettingsError, Unavailable
+from twofold.runtime.hosts import is_from_here
+from twofold.runtime.looks import Look
 from twofold.runtime.process import Process, addresses, bind, reserve
 from twofold.runtime.retry import Backoff
-from twofold.runtime.web import answer
+from twofold.runtime.web import Endpoint, answer
 from twofold.runtime.workers import Leash, Supervisor, take_leash
 from twofold.settings import Settings
 from twofold.tools.report import encoded
@@ -24,6 +25,7 @@ from twofold.urls import scheme
 
 log = structlog.get_logger()
 NEEDS = {"command": (WRITE,), "relay": (WRITE, LOG), "project": (LOG, READ), "query": (READ,)}
+STATUS_SECONDS = 1.0  # for which what `status` found is told again
 PORTS = {"command": "command_port", "query": "query_port"}  # what serves HTTP, and may have workers
 
 
@@ -105,7 +107,7 @@ def _process(system: System, settings: Settings, roles: set[str], leash: Leash |
     if "command" in roles:
         command = system.command_service(relay)
         if settings.embedded:
-            command.http.router.routes.insert(0, Route("/status", _status(system)))
+            command.http.router.routes.insert(0, Route("/status", _status(system), methods=["GET"]))
         process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT", shared=shared)))
         process.drains.append(("command service", command.close))
     if "query" in roles:
@@ -116,13 +118,18 @@ def _process(system: System, settings: Settings, roles: set[str], leash: Leash |
     return process, [bound for _, bound in process.servers]
 
 
-def _status(system: System) -> Callable[[Request], Response]:
-    """Another process cannot open the embedded files, so `twofold status` asks here."""
+def _status(system: System) -> Endpoint:
+    """Another process cannot open the embedded files, so `twofold status` asks here. What counts all rows is for this machine alone, and
+    is done once a second at most.
+    """
+    look = Look("status", lambda: encoded(system), keep=STATUS_SECONDS)
 
-    def status(_: Request) -> Response:
-        return answer(200, encoded(system))
+    async def status(request: Request) -> Response:
+        if not is_from_here(request):
+            raise Problem(404, "not-found", "There is nothing at this address.")
+        return answer(200, await look.begun())
 
-    return status
+    return Endpoint(status)
 
 
 def _greet(settings: Settings, roles: set[str], sockets: list[socket]) -> None:
