@@ -20,6 +20,7 @@ from pydantic import EmailStr, ValidationError
 from pydantic_core import PydanticCustomError
 
 from twofold import Keyword, Places, Resource, Text, Unique
+from twofold.errors import DeclarationError
 from twofold.fields import INT64, KEYWORD_LENGTH, LIST_LENGTH, TEXT_LENGTH, Field, timestamp
 
 
@@ -117,9 +118,10 @@ def test_a_list_in_python_is_not_the_list_of_the_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "state", "scaled"), [("0", "0.00", 0), ("-0.00", "0.00", 0), ("1e1", "10.00", 1000), ("-0.05", "-0.05", -5)]
+    ("given", "state", "scaled"),
+    [("0", "0.00", 0), ("-0.00", "0.00", 0), ("10", "10.00", 1000), (1e1, "10.00", 1000), (7, "7.00", 700), ("-0.05", "-0.05", -5)],
 )
-def test_a_decimal_is_text_in_state_and_an_integer_in_stores(given: str, state: str, scaled: int) -> None:
+def test_a_decimal_is_text_in_state_and_an_integer_in_stores(given: Any, state: str, scaled: int) -> None:
     price = THING.field("price")
     assert price.encode(checked("price", given)) == state
     assert price.scale(state) == scaled
@@ -134,7 +136,7 @@ def test_the_largest_decimals_fit_64_bits(name: str) -> None:
     assert "digits before the point" in refusal(name, str(most + Decimal(1).scaleb(-field.places)))
 
 
-@pytest.mark.parametrize("value", ["0.001", "1e-9", "1.005", "1e-999999"])
+@pytest.mark.parametrize("value", ["0.001", 1e-9, "1.005", "0.0000000001"])
 def test_a_decimal_is_never_rounded(value: str) -> None:
     assert "at most 2 places" in refusal("price", value)
 
@@ -142,6 +144,19 @@ def test_a_decimal_is_never_rounded(value: str) -> None:
 @pytest.mark.parametrize("value", ["1e999999999", "Infinity", "-Infinity", "NaN", "sNaN", "", "one", "1" * 5000])
 def test_a_decimal_is_a_finite_number(value: str) -> None:
     assert refusal("price", value)
+
+
+def test_a_command_may_return_no_text_that_json_could_not_hold() -> None:
+    for name, value in (("moment", "20240131"), ("moment", 0), ("day", 0), ("price", "1_0"), ("ratio", "1_5"), ("ratio", 10**400)):
+        with pytest.raises(ValidationError):
+            Thing.model_validate({name: value})
+
+
+def test_a_default_is_read_as_values_are() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.at: its default does not fit the annotation"):
+
+        class Wrong(Resource, name="wrong"):
+            at: datetime = "20240131"  # type: ignore[assignment]
 
 
 def test_zero_has_one_sign() -> None:
@@ -157,7 +172,17 @@ def test_a_moment_is_cut_to_milliseconds_in_utc() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("moment", "2026-01-31T12:00:00", "should have a time zone"),
+        ("moment", "2026-01-31T12:00:00", "with a zone"),
+        ("moment", "20240131", "for example 2026-01-31T12:00:00Z"),
+        ("moments", ["2024"], "for example 2026-01-31T12:00:00Z"),
+        ("day", "-86400", "for example 2026-01-31"),
+        ("price", "1_0", "for example 12.30"),
+        ("price", "１２", "for example 12.30"),
+        ("price", " 1 ", "for example 12.30"),
+        ("price", True, "valid decimal"),
+        ("prices", ["1e1"], "for example 12.30"),
+        ("ratio", 9007199254740993, "a double holds"),
+        ("ratio", -123456789012345678, "a double holds"),
         ("moment", "1000-12-31T12:00:00Z", "between the years 1001 and 9998"),
         ("moment", "9999-01-01T12:00:00Z", "between the years 1001 and 9998"),
         ("moments", ["0001-01-01T00:00:00+10:00"], "between the years 1001 and 9998"),

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
+from pydantic_core import CoreSchema, SchemaValidator
 
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Unsupported, field_of
+from twofold.fields import Field, Json, Unsupported, argument_of, field_of
+from twofold.forms import pinned, validator
 
 RESERVED = frozenset(
     "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields format fuzzy "  # noqa: SIM905 - words read best as words
@@ -25,11 +27,28 @@ class Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     _checks: ClassVar[Mapping[str, Field]] = {}
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return pinned(handler(source))
+
     @field_validator("*")
     @classmethod
     def _storable(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls._checks.get(info.field_name or "")
         return field.checked(value) if field else value
+
+
+class Arguments(Declared):
+    """Base of what a domain command takes: its parameters get the checks that fields get."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=False)
+    validator: ClassVar[SchemaValidator]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        arguments = {name: argument_of(name, info) for name, info in cls.model_fields.items()}
+        cls._checks = {name: argument for name, argument in arguments.items() if argument}
+        cls.validator = validator(cls.__pydantic_core_schema__)
 
 
 class Document(Declared):

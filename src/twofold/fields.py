@@ -17,11 +17,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import EmailStr, SecretStr, TypeAdapter, ValidationError
+from pydantic import EmailStr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
+
+from twofold.forms import single
 
 Kind = Literal["string", "integer", "float", "boolean", "date", "datetime", "decimal"]
 Json = Any
@@ -217,9 +219,10 @@ def _check_float(_: Field, value: float) -> float:
 
 
 def _check_decimal(field: Field, value: Decimal) -> Decimal:
-    if not value.is_finite() or value.adjusted() + field.places >= 18:
-        raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - field.places} digits before the point")
-    if value != round(value, field.places):
+    places = max(field.places, 0)
+    if not value.is_finite() or value.adjusted() + places >= 18:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - places} digits before the point")
+    if field.places != -1 and value != round(value, places):
         raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
     return value or Decimal(0)  # not -0, which a scaled integer cannot hold
 
@@ -266,10 +269,25 @@ class Unsupported(Exception):
 
 def field_of(name: str, info: FieldInfo) -> Field:
     """The field that an annotation declares. Raises Unsupported with the fix."""
+    field = _read(name, info)
+    _refuse_nonsense(field)
+    field = replace(field, places=max(field.places, 0))
+    return field if info.is_required() else replace(field, default=_default(field, info))
+
+
+def argument_of(name: str, info: FieldInfo) -> Field | None:
+    """What a parameter of a command takes, as if it were a field; None where no field could hold it. `places` is -1 without Places."""
+    try:
+        return _read(name, info)
+    except Unsupported:
+        return None
+
+
+def _read(name: str, info: FieldInfo) -> Field:
     bare, hints, nullable, many = _unwrap(info.annotation, list(info.metadata))
     found: dict[type, Any] = {type(hint): hint for hint in hints}
     kind, choices = _kind(bare)
-    field = Field(
+    return Field(
         name=name,
         column=found[Column].name if Column in found else name,
         kind=kind,
@@ -286,16 +304,12 @@ def field_of(name: str, info: FieldInfo) -> Field:
         choices=choices,
         enum=bare if isinstance(bare, type) and issubclass(bare, enum.Enum) else None,
     )
-    _refuse_nonsense(field)
-    field = replace(field, places=max(field.places, 0))
-    return field if info.is_required() else replace(field, default=_default(field, info))
 
 
 def _default(field: Field, info: FieldInfo) -> Json:
     """The declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
     try:
-        value = adapter.validate_python(info.get_default(call_default_factory=True))
+        value = single(info).validate_python(info.get_default(call_default_factory=True))
         return field.encode(field.checked(value))
     except ValidationError as error:
         raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None

@@ -12,12 +12,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, create_model
+from pydantic import BaseModel, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaValidator
 
-from twofold.declared import IDENTIFIER, RESERVED, Declared, Document, declared_field
+from twofold.declared import IDENTIFIER, RESERVED, Arguments, Declared, Document, declared_field
 from twofold.errors import DeclarationError
 from twofold.fields import Field, Json, Secret
+from twofold.forms import memberwise
 
 FREE = ("create", "replace", "patch", "delete")
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
@@ -46,7 +48,7 @@ class CommandSpec:
 
     name: str
     event: str
-    arguments: type[BaseModel]
+    arguments: type[Arguments]
     secret_arguments: frozenset[str]
     takes_context: bool
 
@@ -104,6 +106,16 @@ class Declaration:
         """The members of a representation in their order, with the values of a document that lacks them."""
         own = {field.name: field.scale(field.default) for field in self.indexed}
         return {"id": None, "version": None, **own, "created_at": None, "updated_at": None}
+
+    @cached_property
+    def members(self) -> SchemaValidator:
+        """What validates the members of a replacement or a patch, each by itself."""
+        return memberwise(self.cls, [field.name for field in self.public])
+
+    @cached_property
+    def alone(self) -> Mapping[str, SchemaValidator]:
+        """What validates a body that holds one secret, by its name."""
+        return {field.name: memberwise(self.cls, [field.name]) for field in self.secrets}
 
     @property
     def dead_letters(self) -> str:
@@ -308,7 +320,7 @@ def _command(cls: type[Resource], name: str, method: Any) -> CommandSpec:
         key: (hints[key], ... if value.default is value.empty else value.default) for key, value in arguments.items()
     }
     try:
-        model = create_model(f"{cls.__name__}_{name}", __config__=ConfigDict(extra="forbid"), **definitions)
+        model = create_model(f"{cls.__name__}_{name}", __base__=Arguments, **definitions)
     except (PydanticUserError, NameError) as error:
         raise DeclarationError(f"{where}: its arguments cannot be read from JSON; change them: {str(error).splitlines()[0]}") from None
     secret = frozenset(key for key in definitions if _holds_secret(hints[key]))

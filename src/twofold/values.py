@@ -10,11 +10,12 @@ import re
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from twofold.fields import Field, Json
+if TYPE_CHECKING:
+    from twofold.fields import Field, Json
 
 DECIMAL = r"^-?\d+(\.\d+)?$"  # as OpenAPI has it
 LONGEST = 40  # characters of a number, a date, or a date and time
@@ -39,7 +40,7 @@ def from_text(field: Field, text: str) -> Json:
     try:
         return one.encode(one.checked(_READ[field.kind](text)))
     except PydanticCustomError:
-        raise NotAValue(_EXAMPLES[field.kind]) from None
+        raise NotAValue(_PLACES if field.kind == "decimal" else _EXAMPLES[field.kind]) from None
 
 
 def integer(text: str) -> int:
@@ -56,6 +57,7 @@ def number(text: str) -> float:
 
 
 def decimal(text: str) -> Decimal:
+    """A decimal number in plain digits; how many it may have is the field's to say."""
     return Decimal(_matching(_DECIMAL, text, "decimal"))
 
 
@@ -108,8 +110,9 @@ _READ: dict[str, Any] = {"integer": integer, "float": number, "decimal": decimal
 _EXAMPLES = {
     "integer": "An integer of 64 bits, for example 42.",
     "float": "A number, for example 1.5.",
-    "decimal": "A decimal number with no more places than the field has, for example 12.30.",
+    "decimal": "A decimal number in plain digits, for example 12.30.",
     "boolean": "true or false.",
     "date": "A date, for example 2026-01-31.",
     "datetime": "A date and time with a zone, for example 2026-01-31T12:00:00Z.",
 }
+_PLACES = "A decimal number with no more digits, and no more places, than the field has, for example 12.30."

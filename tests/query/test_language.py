@@ -83,9 +83,9 @@ class TestFilters:
             (
                 "price",
                 ["x", "", "0.001", "NaN", "sNaN", "Infinity", "1e999999999", "1" * 41, "1_0", "٣", " 1"],
-                "A decimal number with no more places than the field has",
+                "A decimal number ",
             ),
-            ("prices", ["x", "0.001", "NaN", "1e999999", "9" * 40], "A decimal number with no more places than the field has"),
+            ("prices", ["x", "0.001", "NaN", "1e999999", "9" * 40], "A decimal number "),
             ("title", ["x" * 8192, "\ud800"], ""),
         ],
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from twofold.command.passwords import is_common, normalised
 from twofold.errors import Problem
@@ -22,7 +21,7 @@ def creation(resource: Declaration, body: Any) -> tuple[dict[str, Any], dict[str
     errors = _guarded(resource, body)
     for field in resource.secrets:
         errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
-    instance = _validated(resource.cls, body, errors)
+    instance = _validated(resource.cls.__pydantic_validator__, body, errors)
     secrets = {field.name: _secret(resource, field.name, getattr(instance, field.name).get_secret_value()) for field in resource.secrets}
     return resource.encode(instance), secrets
 
@@ -40,52 +39,46 @@ def members(resource: Declaration, body: Any, *, patch: bool) -> dict[str, Any]:
         errors += _required(resource, checked)
         public = {field.name for field in resource.public}
         optional = {name: value for name, value in checked.items() if value is not None or name not in public}
-    _validated(resource.state, optional, errors, ignore="missing" if patch else "")
+    _validated(resource.members, optional, errors, ignore="missing" if patch else "")
     return dict(checked)
 
 
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
-    errors = [_error(_escaped(key), "Unknown member.", "extra_forbidden") for key in sorted(_names(body) - {name})]
-    if not isinstance(body, dict) or name not in body:
-        errors.append(_error(f"/{name}", "This member is missing.", "missing"))
-    else:
-        try:
-            _adapter(resource.cls, name).validate_json(orjson.dumps(body[name]), strict=True)
-        except ValidationError as error:
-            errors += [{**each, "pointer": f"/{name}"} for each in _errors(error)]
-        errors += _weakness(resource, name, body[name])
-    if errors:
-        raise Problem(422, "validation-failed", f"The body should be an object with the one member {name}.", errors=errors)
-    return {name: _secret(resource, name, body[name])}
+    errors = _weakness(resource, name, body.get(name) if isinstance(body, dict) else None)
+    values, *_ = _validated(resource.alone[name], body, errors)
+    return {name: _secret(resource, name, values[name].get_secret_value())}
 
 
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
     """A domain command's arguments, and those of them that are not secret as JSON."""
     try:
-        model = spec.arguments.__pydantic_validator__.validate_json(orjson.dumps(body), strict=True)
+        model = spec.arguments.validator.validate_json(orjson.dumps(body), strict=True)
     except ValidationError as error:
         raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
     public = model.model_dump(mode="json", exclude=set(spec.secret_arguments))
     return model, orjson.dumps(public).decode() if public else None
 
 
-def invalid(error: ValidationError) -> Problem:
-    """422 for a state that does not fit the declaration."""
-    return Problem(422, "validation-failed", "The resource does not fit its declaration.", errors=_errors(error))
+def invalid(error: ValidationError, sent: Collection[str] | None = None) -> Problem:
+    """422 for a state that does not fit the declaration; where a body was merged into it, with these members `sent`."""
+    found = _errors(error) if sent is None else [_merged(each, sent) for each in _errors(error)]
+    return Problem(422, "validation-failed", "The resource does not fit its declaration.", errors=found)
 
 
-@cache
-def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """The rules of one field alone."""
-    info = model.model_fields[name]
-    return TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
+def _merged(error: Error, sent: Collection[str]) -> Error:
+    """The error, which points at a member that was sent, or one that is missing; else at the only one; else at the body as a whole."""
+    path = error["pointer"].removeprefix("/")
+    if path.partition("/")[0] in sent or error["code"] == "missing":
+        return error
+    only = f"/{next(iter(sent))}" if len(sent) == 1 else ""
+    return _error(only, f"{path}: {error['detail']}" if path else error["detail"], error["code"])
 
 
-def _validated(model: type[BaseModel], body: Any, errors: list[Error], ignore: str = "") -> Any:
+def _validated(validator: Any, body: Any, errors: list[Error], ignore: str = "") -> Any:
     instance = None
     try:
-        instance = model.__pydantic_validator__.validate_json(orjson.dumps(body), strict=True)
+        instance = validator.validate_json(orjson.dumps(body), strict=True)
     except ValidationError as error:
         known = _pointed(errors)
         errors += [each for each in _errors(error, ignore) if each["pointer"].removeprefix("/") not in known]

@@ -166,7 +166,7 @@ def _merged(command: Command, row: Row) -> BaseModel:
     try:
         return resource.state.model_validate_json(orjson.dumps(members), strict=True)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, command.body) from None
 
 
 def _created(command: Command) -> dict[str, Any]:
