@@ -72,7 +72,7 @@ class Group:
                 if messages := member.poll(500, 0.5):
                     member.commit(messages)
             except EngineError as error:
-                self.troubles[type(error).__name__ + (" anew" if "anew" in str(error) else "")] += 1
+                self.troubles["opened anew" if "anew" in str(error) else type(error).__name__] += 1
                 self._stop.wait(0.5)
         member.close()
         log.close()

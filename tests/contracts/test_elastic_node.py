@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from twofold.errors import EngineError, Unavailable
-from twofold.index import elastic_client
+from twofold.index import elastic_client, elastic_node
 from twofold.index.elastic_client import Client
 
 Serve = Callable[[socket.socket, int], None]
@@ -250,6 +250,62 @@ def test_an_answer_that_came_too_late_is_not_that_of_the_next_request(monkeypatc
             asked(client)
         time.sleep(0.2)
         assert asked(client) == {"connection": 1}
+
+
+@pytest.mark.parametrize("place", ["head", "body", "chunks"])
+def test_an_answer_that_trickles_ends_with_the_time_for_all_of_it(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A byte every 0.2 s would go on for a minute; each of them alone is in time."""
+    monkeypatch.setattr(elastic_client, "TIMEOUT_SECONDS", 0.5)
+    sent = threading.Event()
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 60
+    whole = {"head": (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 300, 20), "body": (answer(b" " * 300), 80), "chunks": (chunked, 50)}
+    told, start = whole[place]
+
+    def serve(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            if number:
+                connection.sendall(answer())
+                continue
+            connection.sendall(told[:start])
+            for byte in told[start:]:
+                time.sleep(0.2)
+                connection.sendall(bytes([byte]))
+            sent.set()
+
+    with serving(serve) as (_, client):
+        with pytest.raises(Unavailable, match="timed out"):
+            asked(client)
+        assert not sent.is_set()
+        assert asked(client) == {"took": 1}
+
+
+def test_an_answer_without_end_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elastic_node, "MOST", 1 << 20)
+    ended = threading.Event()
+
+    def serve(connection: socket.socket, _: int) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        except OSError:
+            ended.set()
+
+    with serving(serve) as (_, client), pytest.raises(Unavailable, match="more than 1 MB"):
+        asked(client)
+    assert ended.wait(10)
+
+
+def test_a_connection_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elastic_client, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(elastic_client, "CONNECTIONS", 1)
+    with serving(always) as (_, client):
+        [node] = client._nodes.all()
+        taken = node._free.get()  # type: ignore[attr-defined]
+        with pytest.raises(Unavailable, match="every connection is in use"):
+            asked(client)
+        node._free.put(taken)  # type: ignore[attr-defined]
 
 
 def test_more_requests_than_connections_wait_for_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:

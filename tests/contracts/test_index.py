@@ -28,8 +28,8 @@ from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
 from twofold.index.elastic_mapping import meta
-from twofold.index.port import ReadStore, Verdict
-from twofold.index.search import Search
+from twofold.index.port import Outcome, ReadStore, Verdict
+from twofold.index.search import Exists, Search, Sort
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
 
@@ -228,6 +228,66 @@ class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, 
 
         assert self.verdicts(store, resource, [live("a")]) == {OK}
 
+    @pytest.mark.parametrize("state", ["closed", "write", "read", "metadata", "read_only", "foreign", "gone", "full of fields"])
+    def test_a_state_of_the_index_is_nobodys_mistake(self, store: ReadStore, declare: Declare, cluster: Client, state: str) -> None:
+        """Neither is a document refused for it, nor a client told that it asked wrongly. What was right before is right behind it."""
+        resource = declare(Small)
+        fill(store, resource, [live("a", name="anna")])
+        with self._in(cluster, resource.index, state):
+            told = [self._told(lambda call=call: call(resource)) for call in self._calls(store)]
+        assert set(told) <= {"well", "Unavailable", "Outdated"}, told
+        assert state in {"metadata", "full of fields"} or "Unavailable" in told
+        if state not in {"gone", "foreign"}:
+            fill(store, resource, [live("b", 3, name="berta")])
+            assert sorted(ids(find(store, resource))) == ["a", "b"]
+
+    @contextmanager
+    def _in(self, cluster: Client, alias: str, state: str) -> Iterator[None]:
+        name = f"{alias}-000001"
+        if state == "closed":
+            cluster.send("POST", f"/{name}/_close")
+            yield
+            cluster.send("POST", f"/{name}/_open?wait_for_active_shards=1")
+        elif state == "foreign":  # with a mapping that none of our documents fits
+            body = {"mappings": {"dynamic": "strict"}, "aliases": {alias: {}, f"{alias}-000002-write": {}}}
+            cluster.send("PUT", f"/{alias}-000002", body)
+            cluster.send("DELETE", f"/{name}/_alias/{alias}")
+            yield
+            cluster.send("DELETE", f"/{alias}-000002")
+        elif state == "gone":
+            cluster.send("DELETE", f"/{name}")
+            yield
+        else:
+            setting = "index.mapping.total_fields.limit" if state == "full of fields" else f"index.blocks.{state}"
+            cluster.send("PUT", f"/{name}/_settings", {setting: 1 if state == "full of fields" else True})
+            try:
+                yield
+            finally:
+                cluster.send("PUT", f"/{name}/_settings", {setting: None if state == "full of fields" else False})
+
+    @staticmethod
+    def _calls(store: ReadStore) -> list[Callable[[Declaration], Any]]:
+        return [
+            lambda resource: store.apply(resource, [live("b", name="berta"), live("a", 2, name="anna")]),
+            lambda resource: store.search(resource, [Search()]),
+            lambda resource: store.search(resource, [Search(sort=(Sort("name"), Sort("id")), filter=Exists("name"))]),
+            lambda resource: store.get(resource, ["a"]),
+            lambda resource: list(store.export(resource, Search()).__enter__()),
+            lambda resource: store.holdings.scan(resource, None, 10),  # type: ignore[attr-defined]
+            lambda resource: store.holdings.held(resource, ["a"]),  # type: ignore[attr-defined]
+            store.refresh,
+            store.status,
+        ]
+
+    @staticmethod
+    def _told(call: Callable[[], Any]) -> str:
+        try:
+            answer = call()
+        except EngineError as error:
+            return type(error).__name__
+        verdicts = {each.verdict for each in (answer if isinstance(answer, list) else ()) if isinstance(each, Outcome)}
+        return "Rejected" if REJECTED in verdicts else "Unavailable" if UNAVAILABLE in verdicts else "well"
+
     def test_an_index_that_is_not_ours_is_in_the_way(self, store: ReadStore, declare: Declare, cluster: Client) -> None:
         resource = declare(migrate=False)
         cluster.send("PUT", f"/{resource.index}")
@@ -403,6 +463,11 @@ class TestElasticAnswers:
             (400, "strict_dynamic_mapping_exception", "dynamic introduction of [zork] within [_doc]", REJECTED),
             (400, "illegal_argument_exception", 'immense term in field="name.text" … SECRET', REJECTED),
             (400, "illegal_argument_exception", "pipeline with id [x] does not exist", UNAVAILABLE),
+            (400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded", UNAVAILABLE),
+            (400, "index_closed_exception", "closed", UNAVAILABLE),
+            (400, "validation_exception", "this cluster currently has [1000]/[1000] maximum shards open", UNAVAILABLE),
+            (400, "status_exception", "what no engine has said yet", UNAVAILABLE),
+            (400, "x_content_parse_exception", "SECRET", REJECTED),
             (500, "not_x_content_exception", "SECRET", REJECTED),
             (403, "cluster_block_exception", "index [things-000001] blocked by: [FORBIDDEN/8/index write (api)]", UNAVAILABLE),
             (403, "security_exception", "action is unauthorized", UNAVAILABLE),

@@ -199,6 +199,10 @@ class TestKafka(LogContract):
 
         assert per_key(read(join(log, fresh_topic), 100)) == per_key(sent)
 
+    def test_a_publish_that_waits_for_its_answer_keeps_no_other_topic_waiting(self, log: Any, fresh_topic: str) -> None:
+        with log._publishing["another topic"], ThreadPoolExecutor(1) as threads:
+            assert threads.submit(log.publish, fresh_topic, [note("a", 1)]).result(PATIENCE) == [None]
+
     def test_a_topic_that_was_deleted_is_outdated(self, log: EventLog, admin: AdminClient) -> None:
         topic = f"contract-{uuid.uuid4()}"
         log.create(topic, 1)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from twofold.errors import Stalled, Unavailable
+from twofold.errors import Outdated, Stalled, Unavailable
 from twofold.log import kafka_watch
 from twofold.log.kafka_watch import ABSENT_SECONDS, AGAIN_SECONDS, REOPENINGS, STALL_SECONDS, Ends, Watch
 from twofold.log.port import Message
@@ -24,13 +24,15 @@ class Reader:
 
     def __init__(self, clock: Clock) -> None:
         self.messages: list[Message] = []
-        self.refusing, self.closed = False, False
+        self.refusing = self.gone = self.closed = False
         self._clock = clock
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
         if limit and self.messages:
             return [self.messages.pop(0)]
         self._clock.now += timeout
+        if self.gone:
+            raise Outdated("Topic t is not there.")
         if self.refusing:
             raise Unavailable("no answer")
         return []
@@ -46,7 +48,8 @@ class World:
     """Kafka: where the topic ends, whether it answers, and the readers that were opened."""
 
     def __init__(self, clock: Clock) -> None:
-        self.clock, self.end, self.away = clock, 0, False
+        self.clock, self.end = clock, 0
+        self.away = self.gone = False
         self.opened: list[Reader] = []
         self.looks = 0
         self.watch = Watch(self._open, self._ends)
@@ -57,6 +60,8 @@ class World:
 
     def _ends(self) -> Mapping[int, int]:
         self.looks += 1
+        if self.gone:
+            raise Outdated("really")
         if self.away:
             raise Unavailable("Kafka is away")
         return {0: self.end}
@@ -128,6 +133,16 @@ def test_a_kafka_that_is_away_is_waited_for_however_long_it_takes(world: World) 
     assert len(world.opened) == 1
     world.away = False
     assert world.polled(AGAIN_SECONDS + 1) == ["Nothing comes. The connection is opened anew."]
+
+
+def test_a_topic_that_is_said_to_be_gone_is_asked_for(world: World) -> None:
+    """A moment without brokers must not end a projector with the advice to run migrate."""
+    world.opened[0].gone = True
+    with pytest.raises(Unavailable, match=r"Topic t is not there\. It is there, though\."):
+        world.watch.poll(1, 1.0)
+    world.gone = True
+    with pytest.raises(Outdated, match="really"):
+        world.watch.poll(1, 1.0)
 
 
 def test_who_asks_for_nothing_gets_nothing_and_that_is_no_standstill(world: World) -> None:

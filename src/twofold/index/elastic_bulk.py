@@ -18,7 +18,26 @@ REQUEST_BYTES = 5 * 1024 * 1024  # engines and the proxies before them refuse bo
 _LINES = b'{"index":{"_id":%b,"version":%d,"version_type":"%b"}}\n%b\n'
 _OK, _STALE = Outcome(Verdict.OK), Outcome(Verdict.STALE)
 _NOT_JSON = "not_x_content_exception"  # Elasticsearch says 500 to it
-_ARGUMENT = "illegal_argument_exception"  # where it names no field, it is about the index, and so about every document
+# What the engines call it where the document is at fault, whatever becomes of the index. Everything else that they call a mistake (400) is
+# a state of the index or the cluster, which may be another one tomorrow, unless it names a field of ours.
+DOCUMENT = frozenset(
+    (
+        "date_time_parse_exception",
+        "document_parsing_exception",
+        "input_coercion_exception",
+        "json_e_o_f_exception",
+        "json_parse_exception",
+        "mapper_parsing_exception",
+        "max_bytes_length_exceeded_exception",
+        "number_format_exception",
+        "parsing_exception",
+        "stream_constraints_exception",
+        "strict_dynamic_mapping_exception",
+        "x_content_e_o_f_exception",
+        "x_content_parse_exception",
+        _NOT_JSON,
+    )
+)
 _UNDECLARED = re.compile(r"introduction of \[([A-Za-z_][A-Za-z0-9_.]{0,127})\]")
 _FIELD = re.compile(r"field(?: \[|=\")([A-Za-z_][A-Za-z0-9_.]{0,127})[\]\"]")
 
@@ -64,9 +83,9 @@ def judge(item: Mapping[str, Any], fields: Collection[str]) -> Outcome:
         return _STALE
     kind, reason = reason_of(item)
     field = _field(reason, fields)
-    if kind == _NOT_JSON or (status == HTTPStatus.BAD_REQUEST and (field or kind != _ARGUMENT)):
+    if kind == _NOT_JSON or (status == HTTPStatus.BAD_REQUEST and (field or kind in DOCUMENT)):
         return Outcome(Verdict.REJECTED, f"{kind}{field}")
-    # Index gone, write block, disk full, overload, shard away: the same may succeed later.
+    # Index gone or closed, write block, disk full, overload, shard away: the same may succeed later.
     return Outcome(Verdict.UNAVAILABLE, f"{status} {kind}: {reason[:200]}" if status in PLAIN else f"{status} {kind}")
 
 

@@ -27,6 +27,33 @@ TOO_MUCH = {
     "too_many_nested_clauses": "; ask for fewer words",
     "too_many_buckets_exception": "; ask for longer intervals, or fewer of them",
 }
+# What the engines call it where a request is at fault. Everything else that they call a mistake (400) is a state: an index that is closed.
+MISTAKES = frozenset(
+    (
+        "action_request_validation_exception",
+        "aggregation_execution_exception",
+        "aggregation_initialization_exception",
+        "date_time_parse_exception",
+        "illegal_argument_exception",
+        "input_coercion_exception",
+        "invalid_alias_name_exception",
+        "invalid_index_name_exception",
+        "json_e_o_f_exception",
+        "json_parse_exception",
+        "mapper_parsing_exception",
+        "max_bytes_length_exceeded_exception",
+        "named_object_not_found_exception",
+        "number_format_exception",
+        "parse_exception",
+        "parsing_exception",
+        "query_shard_exception",
+        "search_parse_exception",
+        "too_complex_to_determinize_exception",
+        "x_content_e_o_f_exception",
+        "x_content_parse_exception",
+        *TOO_MUCH,
+    )
+)
 # Beside success, what a node answers that is well; another status may be its own, so that others are asked first for a while.
 WELL = (
     HTTPStatus.BAD_REQUEST,
@@ -65,8 +92,8 @@ class Client:
     def error(self, status: int, answer: Any) -> EngineError:
         """What a status means, without what was sent."""
         kind, reason = reason_of(answer)
-        spoiled = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if (spoiled and kind) or kind in TOO_MUCH:  # an error without a type is not the engine's
+        large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and kind  # an error without a type is not the engine's
+        if large or (status == HTTPStatus.BAD_REQUEST and kind in MISTAKES) or kind in TOO_MUCH:
             return Rejected(f"{self.name} refuses the request: {status} {kind}{TOO_MUCH.get(kind, '')}")
         if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and kind != "cluster_block_exception"):
             return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")

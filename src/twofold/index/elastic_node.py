@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from contextlib import suppress
 from http import HTTPStatus
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 
 import certifi
 from elastic_transport import BaseNode, NodeConfig
@@ -20,6 +21,7 @@ from urllib3.util import wait_for_read
 FAILURES = (OSError, HttpParserError, HttpParserUpgrade, UnicodeError)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PIECE = 1 << 16  # bytes that are read at once
+MOST = 256 << 20  # bytes of an answer; whoever asks asks for far less
 
 
 class Node(BaseNode):
@@ -28,21 +30,26 @@ class Node(BaseNode):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._head = "".join(f"{name}: {value}\r\n" for name, value in {**self.headers, "host": self._authority()}.items())
+        self._seconds = config.request_timeout or 0.0
         self._free: LifoQueue[_Connection] = LifoQueue()
         trust = _trust() if self.scheme == "https" else None
         for _ in range(config.connections_per_node):
             self._free.put(_Connection(config, trust))
 
     def ask(self, method: str, target: str, body: bytes, mimetype: str) -> Response:
-        """`mimetype` is that of the body, if there is one. Raises one of FAILURES where there is no whole answer.
+        """`mimetype` is that of the body, if there is one. Raises one of FAILURES where there is no whole answer within the node's time.
 
         It is asked once: whether again, is the caller's to know.
         """
+        deadline = time.monotonic() + self._seconds
         about = f"content-type: {mimetype}\r\n" if body else ""
         head = f"{method} {self.path_prefix}{target} HTTP/1.1\r\n{self._head}{about}content-length: {len(body)}\r\n\r\n"
-        connection = self._free.get()
         try:
-            return connection.exchange(head.encode() + body)
+            connection = self._free.get(timeout=self._seconds)
+        except Empty:
+            raise TimeoutError("timed out: every connection is in use") from None
+        try:
+            return connection.exchange(head.encode() + body, deadline)
         except BaseException:  # Ctrl-C too
             connection.close()  # whatever is still on its way is nobody's answer
             raise
@@ -74,13 +81,18 @@ class Response:
     def body(self) -> bytes:
         return b"".join(self._chunks)
 
-    def receive(self, connection: socket.socket) -> None:
-        """Reads until it is whole."""
+    def receive(self, connection: socket.socket, deadline: float) -> None:
+        """Reads until it is whole: however slowly it comes, no longer than until the deadline."""
         self._parser = HttpResponseParser(self)
+        size = 0
         try:
             while not self.whole:
+                connection.settimeout(_left(deadline))
                 if not (data := connection.recv(PIECE)):
                     raise ConnectionResetError("closed in the middle of an answer")
+                size += len(data)
+                if size > MOST:
+                    raise OSError(f"an answer of more than {MOST >> 20} MB")
                 self._parser.feed_data(data)
         finally:
             del self._parser  # which holds what it tells
@@ -113,15 +125,16 @@ class _Connection:
         self._config, self._trust = config, trust
         self._socket: socket.socket | None = None
 
-    def exchange(self, request: bytes) -> Response:
+    def exchange(self, request: bytes, deadline: float) -> Response:
         if self._socket is not None and wait_for_read(self._socket, 0):  # the other side has closed it meanwhile
             self.close()
         if self._socket is None:
-            self._socket = self._open()
+            self._socket = self._open(_left(deadline))
+        self._socket.settimeout(_left(deadline))
         with suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come all the same: that it is too much
             self._socket.sendall(request)
         response = Response()
-        response.receive(self._socket)
+        response.receive(self._socket, deadline)
         if response.is_last:
             self.close()
         return response
@@ -131,11 +144,18 @@ class _Connection:
             self._socket.close()
             self._socket = None
 
-    def _open(self) -> socket.socket:
-        host, seconds = self._config.host, self._config.request_timeout
+    def _open(self, seconds: float) -> socket.socket:
+        host = self._config.host
         opened = socket.create_connection((host, self._config.port), timeout=seconds)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened if self._trust is None else self._trust.wrap_socket(opened, server_hostname=host.rstrip("."))
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 def _trust() -> ssl.SSLContext:

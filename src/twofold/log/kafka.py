@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -49,8 +50,8 @@ class KafkaLog:
 
     def __init__(self, servers: str, *, options: Mapping[str, str] = {}) -> None:
         self._servers, self._options = servers, options
-        self._publishing = Lock()
-        self._producer: Producer | None = None
+        self._publishing: defaultdict[str, Lock] = defaultdict(Lock)
+        self._producers: dict[str, Producer] = {}  # one for each topic: one that takes nothing keeps no other waiting
         self._askers: dict[str, Consumer] = {}
         self._members: set[Subscribed] = set()
         self._closed = False
@@ -65,14 +66,14 @@ class KafkaLog:
             )
 
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
-        with self._publishing, translated(f"Topic {topic}"):
-            producer, self._producer = self._producer or self._client(Producer, PRODUCER, PRODUCER_PROMISES), None
+        with self._publishing[topic], translated(f"Topic {topic}"):
+            producer = self._producers.pop(topic, None) or self._client(Producer, PRODUCER, PRODUCER_PROMISES)
             delivery = _Delivery(producer, topic, messages)
             delivery.run()
             if delivery.missing:
                 raise KafkaException(delivery.missing)
             if delivery.complete:  # a producer that failed for good, or still holds messages, is not used again
-                self._producer = producer
+                self._producers[topic] = producer
             return delivery.answers
 
     def subscribe(self, topic: str, group: str) -> Subscribed:
@@ -127,8 +128,9 @@ class KafkaLog:
         self._closed = True
         for member in list(self._members):
             member.close()
-        with self._publishing:
-            self._producer = None
+        for topic, lock in list(self._publishing.items()):
+            with lock:
+                self._producers.pop(topic, None)
         while self._askers:
             closed(self._askers.popitem()[1].close)
 

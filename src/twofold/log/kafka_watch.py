@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
-from twofold.errors import Stalled, Unavailable
+from twofold.errors import Outdated, Stalled, Unavailable
 from twofold.log.port import Message
 
 STALL_SECONDS = 30.0
@@ -71,6 +71,9 @@ class Watch(Generic[R]):
             self._wait(STALL_SECONDS)
         try:
             yield
+        except Outdated as error:
+            self._ends()  # raises it too where the topic is gone: librdkafka says so of one whose brokers are fenced for a moment
+            raise Unavailable(f"{error} It is there, though.") from error
         except Unavailable:
             if time.monotonic() >= self._look_at and not self._closed:
                 self._look()

@@ -2,6 +2,7 @@
 
 At least once, first occurrences in version order per key: one relay leads by a lease, publishes pending rows in order, and removes
 exactly those whose delivery was reported. What it removes after a crash was published; what it did not remove is published again.
+A topic that takes no records holds up its own resource only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import structlog
 import uuid_utils
 
 from twofold.errors import Unavailable
-from twofold.log.port import EventLog, Message
+from twofold.log.port import EventLog
 from twofold.record import Record
+from twofold.relay.line import Line
 from twofold.resource import App
 from twofold.runtime.service import Service
 from twofold.store.port import Outbox
@@ -37,8 +39,8 @@ class Relay(Service):
     def __init__(self, app: App, outbox: Outbox, events: EventLog, *, holder: str = "", idle: float = SLOWEST) -> None:
         super().__init__("relay")
         self.holder = holder or str(uuid_utils.uuid7())
-        self._topics = {resource.name: resource.topic for resource in app}
-        self._outbox, self._events = outbox, events
+        self._lines = {resource.name: Line(resource.name, resource.topic, events.publish) for resource in app}
+        self._outbox = outbox
         self._idle = idle
         self._wait = QUICKEST
         self._leading: bool | None = None
@@ -46,20 +48,28 @@ class Relay(Service):
         self._purge_at = 0.0
 
     def step(self) -> float:
+        """Takes the lines that are well together, and those in trouble each by itself. Raises Unavailable once none is well."""
         if not self._leads():
             return LEASE / 4
         self._purge()
-        rows = self._outbox.pending(BATCH)
+        self._retry()
+        well = [line.resource for line in self._lines.values() if line.trouble is None or len(self._lines) == 1]
+        rows = self._outbox.pending(BATCH, well) if well else []
+        self._publish(rows)
+        troubles = [line.trouble for line in self._lines.values() if line.trouble is not None]
+        if len(troubles) == len(self._lines):
+            raise Unavailable(troubles[0])
         if not rows:
             self._wait = min(self._wait * 2, self._idle)
             return self._wait
         self._wait = QUICKEST
-        self._publish(rows)
         if len(rows) < BATCH:
             self.stopping.wait(REST)
         return 0
 
     def close(self) -> None:
+        for line in self._lines.values():
+            line.stop()
         pending, _ = self._outbox.backlog()
         if pending:
             log.info("left for the next relay", pending=pending)
@@ -77,18 +87,27 @@ class Relay(Service):
         self._leading = leads
         return leads
 
+    def _retry(self) -> None:
+        """Removes what lines in trouble have sent, and lets those try again whose time has come."""
+        if len(self._lines) == 1:  # which has nobody to hold up
+            return
+        for line in self._lines.values():
+            if taken := line.arrived():
+                self._outbox.remove(taken)
+            if line.trouble is not None and line.due:
+                line.send([(number, record) for number, _, record in self._outbox.pending(BATCH, [line.resource])])
+
     def _publish(self, rows: Sequence[tuple[int, str, Record]]) -> None:
-        lines: dict[str, list[tuple[int, Message]]] = {}
+        by_resource: dict[str, list[tuple[int, Record]]] = {}
         for number, resource, record in rows:
-            lines.setdefault(self._topics[resource], []).append((number, record.to_message()))
-        failures = []
-        for topic, line in lines.items():
-            reasons = self._events.publish(topic, [message for _, message in line])
-            self._outbox.remove([number for (number, _), reason in zip(line, reasons, strict=True) if reason is None])
-            failures += [reason for reason in reasons if reason is not None]
-        if failures:
-            self._renew_at = 0.0  # after a slow failure, ask first whether this relay still leads
-            raise Unavailable(f"{len(failures)} records were not published: {failures[0]}")
+            by_resource.setdefault(resource, []).append((number, record))
+        for resource, own in by_resource.items():
+            line = self._lines[resource]
+            self._outbox.remove(line.publish(own))
+            if line.trouble is not None:
+                self._renew_at = 0.0  # after a slow failure, ask first whether this relay still leads
+                if len(self._lines) > 1 and not self._leads():
+                    return
 
     def _purge(self) -> None:
         """Now and then, and at every step while there is more to remove."""

@@ -40,10 +40,8 @@ class SqlOutbox:
         self._tables, self._leases = Tables(app), SqlLeases(app, database)
         self._resources = sorted(resource.name for resource in app)
         self._lease = "relay-" + hashlib.sha256(",".join(self._resources).encode()).hexdigest()[:16]
-        self._floor = 0
-        self._highest = 0
+        self._floors: dict[tuple[str, ...], _Floor] = {}
         self._limit = MOST
-        self._scans: deque[tuple[float, int]] = deque()
 
     def lead(self, holder: str, seconds: float) -> bool:
         return self._leases.take(self._lease, holder, seconds)
@@ -51,22 +49,23 @@ class SqlOutbox:
     def resign(self, holder: str) -> None:
         self._leases.give_back(self._lease, holder)
 
-    def pending(self, limit: int) -> list[tuple[int, str, Record]]:
-        scan = not self._scans or time.monotonic() - self._scans[-1][0] > SCAN_SECONDS
+    def pending(self, limit: int, resources: Sequence[str] = ()) -> list[tuple[int, str, Record]]:
+        names = tuple(sorted(resources) or self._resources)
+        if names not in self._floors and len(self._floors) > 2 * len(self._resources):  # who is asked for together changes
+            self._floors.clear()
+        floor = self._floors.setdefault(names, _Floor())
+        start = floor.start()
         with self._database.read() as connection:
-            rows = self._rows(connection, 0 if scan else self._floor, min(limit, self._limit))
-        if scan:
-            self._note(rows[0][0] if rows else self._highest + 1)
-        if rows:
-            self._highest = max(self._highest, rows[-1][0])
+            rows = self._rows(connection, names, start, min(limit, self._limit))
+        floor.found([row.id for row in rows])
         return [(row.id, row.resource, _record(row)) for row in rows]
 
-    def _rows(self, connection: Connection, floor: int, limit: int) -> list[Row[Any]]:
+    def _rows(self, connection: Connection, names: Sequence[str], floor: int, limit: int) -> list[Row[Any]]:
         """About BATCH_BYTES at the most. MySQL sends what it is not asked for all the same, and the driver drops it; so less is asked for
         the next time.
         """
         outbox = self._tables.outbox
-        query = select(outbox).where(outbox.c.id >= floor, outbox.c.resource.in_(self._resources)).order_by(outbox.c.id).limit(limit)
+        query = select(outbox).where(outbox.c.id >= floor, outbox.c.resource.in_(names)).order_by(outbox.c.id).limit(limit)
         streaming = connection.execution_options(stream_results=True, max_row_buffer=PART)
         rows: list[Row[Any]] = []
         size = 0
@@ -76,12 +75,6 @@ class SqlOutbox:
                 size += sum([len(row.value or "") + len(row.args or "") for row in part])
         self._limit = max(PART, len(rows)) if size >= BATCH_BYTES else min(2 * self._limit, MOST)
         return rows
-
-    def _note(self, smallest: int) -> None:
-        now = time.monotonic()
-        self._scans.append((now, smallest))
-        while self._scans and now - self._scans[0][0] > LONGEST_UNIT:
-            self._floor = self._scans.popleft()[1]
 
     def remove(self, ids: Sequence[int]) -> None:
         with self._database.write() as connection:
@@ -109,6 +102,29 @@ class SqlOutbox:
             self._database.delete_many(connection, receipt, keys)
             self._database.commit(connection)
         return PURGE_ROWS in (len(units), len(keys))
+
+
+class _Floor:
+    """Where polls of some resources start."""
+
+    def __init__(self) -> None:
+        self._floor = self._highest = 0
+        self._scans: deque[tuple[float, int]] = deque()
+        self._scanning = False
+
+    def start(self) -> int:
+        self._scanning = not self._scans or time.monotonic() - self._scans[-1][0] > SCAN_SECONDS
+        return 0 if self._scanning else self._floor
+
+    def found(self, ids: Sequence[int]) -> None:
+        """What a poll from there has found, in order."""
+        if self._scanning:
+            now = time.monotonic()
+            self._scans.append((now, ids[0] if ids else self._highest + 1))
+            while now - self._scans[0][0] > LONGEST_UNIT:
+                self._floor = self._scans.popleft()[1]
+        if ids:
+            self._highest = max(self._highest, ids[-1])
 
 
 def _uuid7_floor(when: datetime) -> str:

@@ -163,9 +163,9 @@ class Outbox(Protocol):
     def resign(self, holder: str) -> None:
         """Gives the lease back."""
 
-    def pending(self, limit: int) -> list[tuple[int, str, Record]]:
-        """(row id, resource, record) of committed rows that were not removed, in order per key. A row that commits late, with a
-        lower id than rows already removed, is among them. Rows of resources that the app does not declare stay where they are.
+    def pending(self, limit: int, resources: Sequence[str] = ()) -> list[tuple[int, str, Record]]:
+        """(row id, resource, record) of committed rows that were not removed, in order per key: of these resources, or of all that
+        the app declares. A row that commits late, with a lower id than rows already removed, is among them.
         Fewer than `limit` where values are large: it ends behind the first that make up 8 MiB, and a few dozen rows more.
         """
 
