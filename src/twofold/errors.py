@@ -6,6 +6,8 @@ TwofoldError
 │   └── FolderInUse       another process has the data folder
 ├── Refused               a command says no; the client is told its code and detail
 ├── Problem               an HTTP answer that is an error (RFC 9457)
+├── Overloaded            more waits here than can be done soon: nothing was done, come back later
+│   └── Stopping          this process ends and takes nothing more
 └── EngineError           an adapter's translation of what its driver raised
     ├── Unavailable       the engine is away, starting, read-only or overloaded: try again later
     ├── Contended         deadlock or lock time-out: run the unit again
@@ -48,7 +50,9 @@ class Refused(TwofoldError):
 
 
 class Problem(TwofoldError):
-    """An answer that is an error: status, code (the slug of its type) and detail, RFC 9457."""
+    """An answer that is an error: status, code (the slug of its type) and detail, RFC 9457. Raised `from` an error, the log has that as
+    the reason; `instance` names the line of the log, where there is one already.
+    """
 
     def __init__(
         self,
@@ -65,7 +69,27 @@ class Problem(TwofoldError):
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+        self.instance = ""
         self.members = {**members, **({"errors": errors} if errors else {})}
+
+
+class Overloaded(TwofoldError):
+    """More waits in this process than it can do soon, whatever its engines do. Nothing was done; come back after `seconds`."""
+
+    code = "overloaded"
+    detail = "Too many requests are waiting. Try again in a moment."
+
+    def __init__(self, detail: str = "", seconds: int = 1) -> None:
+        self.detail = detail or self.detail
+        super().__init__(self.detail)
+        self.seconds = seconds
+
+
+class Stopping(Overloaded):
+    """The process ends and takes nothing more."""
+
+    code = "shutting-down"
+    detail = "The service stops. Nothing was done; try again."
 
 
 class EngineError(TwofoldError):

@@ -9,12 +9,15 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 
 CAUSES = 5
 FRAMES = 15
+HIDDEN = "**********"  # as Pydantic shows a secret
+_on_terminal = False
 WORKER = "TWOFOLD_WORKER_NUMBER"  # variable with a worker's number, set by its supervisor
 
 
@@ -28,8 +31,24 @@ def stack(error: BaseException) -> str:
     return "\n".join(reversed(parts))
 
 
+def described(error: BaseException, secrets: Iterable[str] | None = None) -> dict[str, str]:
+    """What a log may tell of an error that nobody expected: its type and place.
+
+    Its message may hold what a row or a body holds. So it is told only where the `secrets` are known that could be in it, and only on a
+    terminal: there whoever develops the app looks at it, and nothing keeps it.
+    """
+    told = {"error": type(error).__name__, "stack": stack(error)}
+    if _on_terminal and secrets is not None:
+        message = str(error)
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            message = message.replace(secret, HIDDEN)
+        told["message"] = message
+    return told
+
+
 def configure(stream: Any = None) -> None:
     """Sends structlog and the standard library's logging through one handler."""
+    global _on_terminal  # noqa: PLW0603 - there is one log
     stream = stream or sys.stderr
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -38,7 +57,7 @@ def configure(stream: Any = None) -> None:
     ]
     if WORKER in os.environ:
         shared.append(_worker(int(os.environ[WORKER])))
-    human = stream.isatty()
+    human = _on_terminal = stream.isatty()
     renderer: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if human

@@ -15,7 +15,7 @@ from tests.stack import JSON, PATCH, Stack, chunks
 from twofold.command import passwords
 from twofold.command.http import OVERHEAD
 from twofold.command.writer import Writer
-from twofold.errors import Contended, OutcomeUnknown, Problem, Rejected, Unavailable
+from twofold.errors import Contended, OutcomeUnknown, Overloaded, Rejected, Unavailable
 from twofold.runtime.batcher import Batcher
 from twofold.runtime.web import Web
 
@@ -47,6 +47,33 @@ def test_a_store_that_is_away_is_told_with_when_to_come_back(down: Stack) -> Non
         answer = down.command(method, url, **options)
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "write-store-unavailable", "1")
         assert "10.0.0.7" not in answer.text
+
+
+def test_why_a_store_is_away_is_logged_once_under_the_instance_of_the_answers(down: Stack) -> None:
+    with structlog.testing.capture_logs() as logs:
+        answers = down.command.together([("POST", "/users", {"json": ANA}), *[("DELETE", NOBODY, {})] * 50])
+    assert {answer.json()["code"] for answer in answers} == {"write-store-unavailable"}
+    assert [entry["reason"] for entry in logs] == ["tcp://10.0.0.7: connection refused"]
+    assert {answer.json()["instance"] for answer in answers} == {logs[0]["instance"]}
+
+
+def test_too_many_looks_at_a_store_that_is_there_are_no_outage(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = stack.system.store.look
+    entered, done = threading.Semaphore(0), threading.Event()
+
+    def slow(*given: Any) -> Any:
+        entered.release()
+        assert done.wait(10)
+        return look(*given)
+
+    monkeypatch.setattr(stack.system.store, "look", slow)
+    monkeypatch.setattr(stack.commands._looks, "_max_waiting", 2)
+    threading.Timer(0.3, done.set).start()
+    answers = stack.command.together([("POST", "/users", {"json": ANA})] * 40)
+    told = [(answer.status_code, answer.json()["code"]) for answer in answers if answer.status_code == 503]
+    assert told
+    assert set(told) == {(503, "overloaded")}
+    assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
 
 
 def test_what_is_wrong_with_a_request_is_told_all_the_same(down: Stack) -> None:
@@ -98,7 +125,7 @@ class TestPool:
                 return "$argon2id$"
 
         monkeypatch.setattr(passwords, "_HASHER", Slow())
-        with pytest.raises(Problem):
+        with pytest.raises(Overloaded):
             while True:
                 stack.commands._hashes.submit("filler")
         yield stack
@@ -163,7 +190,13 @@ def test_an_answer_that_was_begun_is_not_followed_by_another() -> None:
 def test_a_service_that_stops_takes_nothing_more(stack: Stack) -> None:
     stack.commands.close()
     answer = stack.command.delete(NOBODY)
-    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "shutting-down", "1")
+    assert stack.command.post("/users", ANA).json()["code"] == "shutting-down"
+
+
+def test_a_pool_that_is_closed_takes_no_password(stack: Stack) -> None:
+    stack.commands._hashes.close()
+    assert stack.command.post("/users", ANA).json()["code"] == "shutting-down"
 
 
 def test_a_mistake_of_ours_says_nothing_about_itself(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

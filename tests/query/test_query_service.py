@@ -249,9 +249,12 @@ class TestEngineDown:
 
         monkeypatch.setattr(stack.system.index, "get", fail)
         monkeypatch.setattr(stack.system.index, "search", fail)
-        answer = stack.query.get(url)
+        with structlog.testing.capture_logs() as logs:
+            answer, again = stack.query.get(url), stack.query.get(url)
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "read-store-unavailable", "1")
         assert "10.0.0.7" not in answer.text
+        assert [(entry["reason"], entry["instance"]) for entry in logs] == [(str(failure), answer.json()["instance"])]
+        assert again.json()["instance"] == answer.json()["instance"]
 
     @pytest.mark.parametrize("url", ["/users", "/users?q=ana", NOBODY])
     def test_an_index_of_another_declaration_is_told_and_logged_once(self, stack: Stack, url: str) -> None:

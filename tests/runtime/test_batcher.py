@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from twofold.errors import Unavailable
-from twofold.runtime import batcher as module
+from twofold.errors import EngineError, Overloaded, Stopping
 from twofold.runtime.batcher import LATER, Batcher, Begun
 
 SECONDS = 10
@@ -120,7 +120,7 @@ def test_too_many_that_wait_are_refused_at_once(make) -> None:
     batcher = make(gate, max_waiting=2)
     first = gate.occupy(batcher)
     waiting = [batcher.submit(number) for number in range(2)]
-    with pytest.raises(Unavailable, match="Too many requests are waiting"):
+    with pytest.raises(Overloaded, match="Too many requests are waiting"):
         batcher.submit("too much")
     gate.open.set()
     assert [future.result(SECONDS) for future in (first, *waiting)] == ["first", 0, 1]
@@ -206,6 +206,114 @@ def test_who_goes_away_after_it_was_begun_is_told_so(make) -> None:
     assert batcher.submit("next").result(SECONDS) == "next"
 
 
+def test_who_goes_away_makes_room_at_once(make) -> None:
+    """Else those who leave would keep others out until a lane is free."""
+    gate = Gate()
+    batcher = make(gate, max_waiting=2, max_waiting_weight=10)
+
+    async def leave() -> Any:
+        gate.occupy(batcher)
+        for _ in range(50):
+            gone = [asyncio.create_task(batcher.ask("gone", 6)) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await batcher.ask("no room")
+            for task in gone:
+                task.cancel()
+            await asyncio.wait(gone)
+        asked = asyncio.create_task(batcher.ask("stays", 6))
+        await asyncio.sleep(0)
+        gate.open.set()
+        return await asked
+
+    assert asyncio.run(leave()) == "stays"
+    assert gate.batches[1:] == [["stays"]]
+
+
+def test_what_waits_beyond_its_deadline_is_refused_and_never_begun(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def wait() -> None:
+        gate.occupy(batcher)
+        with pytest.raises(Overloaded) as told:
+            await batcher.ask("late", deadline=0.01)
+        assert type(told.value) is Overloaded
+        asked = asyncio.create_task(batcher.ask("in time", deadline=SECONDS))
+        await asyncio.sleep(0)
+        gate.open.set()
+        assert await asked == "in time"
+
+    asyncio.run(wait())
+    assert gate.batches == [["first"], ["in time"]]
+
+
+def test_who_waits_beyond_the_deadline_for_what_was_begun_is_told_so(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def wait() -> None:
+        with pytest.raises(Begun):
+            await batcher.ask("begun", deadline=0.01)
+        gate.open.set()
+
+    asyncio.run(wait())
+    assert batcher.submit("next").result(SECONDS) == "next"
+
+
+def test_a_lane_passes_over_what_is_late_even_where_nobody_was_told_yet(make) -> None:
+    gate = Gate()
+    batcher = make(gate)
+
+    async def wait() -> None:
+        gate.occupy(batcher)
+        late, other = asyncio.create_task(batcher.ask("late", deadline=0.01)), asyncio.create_task(batcher.ask("other"))
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 - the loop has no time to tell
+        gate.open.set()
+        assert await other == "other"
+        with pytest.raises(Overloaded):
+            await late
+
+    asyncio.run(wait())
+    assert gate.batches == [["first"], ["other"]]
+
+
+def test_what_was_put_off_can_be_taken_back(make) -> None:
+    """Nothing was done for it, so whoever gives up is not told that the outcome is unknown."""
+    batches: list[Any] = []
+    held = {name: (threading.Event(), threading.Event()) for name in ("first", "last")}
+
+    def run(items: list[str]) -> Sequence[Any]:
+        batches.append(*items)
+        for inside, open_ in [held[item] for item in items if item in held]:
+            inside.set()
+            assert open_.wait(SECONDS)
+        return [LATER] if items == ["locked"] else items
+
+    batcher = make(run, max_items=1)
+
+    async def leave() -> None:
+        first = asyncio.create_task(batcher.ask("first"))
+        await asyncio.to_thread(held["first"][0].wait, SECONDS)
+        locked, last = asyncio.create_task(batcher.ask("locked")), asyncio.create_task(batcher.ask("last"))
+        await asyncio.sleep(0)
+        held["first"][1].set()
+        await asyncio.to_thread(held["last"][0].wait, SECONDS)
+        locked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await locked
+        held["last"][1].set()
+        assert await asyncio.gather(first, last) == ["first", "last"]
+
+    asyncio.run(leave())
+    assert batches == ["first", "locked", "last"]
+
+
+def test_overload_is_no_failure_of_an_engine() -> None:
+    assert not issubclass(Overloaded, EngineError)
+
+
 def test_a_loop_that_is_gone_does_not_end_the_lane(make) -> None:
     gate = Gate()
     batcher = make(gate)
@@ -220,13 +328,12 @@ def test_a_loop_that_is_gone_does_not_end_the_lane(make) -> None:
     assert batcher.submit("next").result(SECONDS) == "next"
 
 
-def test_too_much_weight_that_waits_is_refused_at_once(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_WAITING_WEIGHT", 10)
+def test_too_much_weight_that_waits_is_refused_at_once(make) -> None:
     gate = Gate()
-    batcher = make(gate)
+    batcher = make(gate, max_waiting_weight=10)
     gate.occupy(batcher)
     waiting = [batcher.submit("heavy", 11)]
-    with pytest.raises(Unavailable, match="Too many"):
+    with pytest.raises(Overloaded, match="Too many"):
         batcher.submit("light")
     gate.open.set()
     assert [future.result(SECONDS) for future in waiting] == ["heavy"]
@@ -242,7 +349,7 @@ def test_stop_finishes_what_waits_and_takes_nothing_more() -> None:
     stopper.start()
     while not batcher._stopping:
         pass
-    with pytest.raises(Unavailable, match="Stopping"):
+    with pytest.raises(Stopping):
         batcher.submit("late")
     gate.open.set()
     stopper.join(SECONDS)

@@ -18,7 +18,7 @@ from twofold.command import body as bodies
 from twofold.command.decide import ANY, Command, replay, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
-from twofold.command.writer import RETRY_AFTER, Writer, lost
+from twofold.command.writer import Writer, lost, unavailable
 from twofold.errors import EngineError, Problem
 from twofold.fields import timestamp
 from twofold.record import UUID
@@ -157,9 +157,8 @@ class CommandService:
         keys = [command.receipt[0]] if command.receipt else []
         try:
             found, receipts = await self._looks.ask((resource, values, keys))
-        except EngineError:
-            detail = "The write store cannot be reached. Nothing was done."
-            raise Problem(503, "write-store-unavailable", detail, headers=RETRY_AFTER) from None
+        except EngineError as error:
+            raise unavailable(error) from error
         if not receipts and found and command.match is None:  # under a given id, the value may be that id's own
             raise taken(min(found))
         return next(iter(receipts.values()), None)
@@ -175,8 +174,6 @@ class CommandService:
         command.secrets = secrets or {}
         try:
             return _reply(await self._writer.ask(command, size(request) + OVERHEAD))
-        except asyncio.CancelledError:  # the service stops, and waits no longer
-            raise Problem(503, "overloaded", "The service stops. Nothing was done.", headers=RETRY_AFTER) from None
         except Begun:
             raise lost() from None
 

@@ -17,7 +17,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 
-from twofold.errors import Problem
+from twofold.errors import Overloaded, Stopping
 
 LONGEST_WAIT = 2.0  # seconds
 PHC = re.compile(r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}")
@@ -48,7 +48,7 @@ class HashPool:
         self._workers = workers or self.workers()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="hash")
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._waiting, self._closed = 0, False
         self._seconds = 0.03  # a hash's cost, kept up by measuring
 
     @staticmethod
@@ -56,11 +56,12 @@ class HashPool:
         return max(1, (os.cpu_count() or 2) - 1)
 
     def submit(self, password: str) -> Future[str]:
-        """The hash as a PHC string, in time. Raises Problem 503 when the pool is full."""
+        """The hash as a PHC string, in time. Raises Overloaded when the pool is full, Stopping behind `close`."""
         with self._lock:
             if self._waiting * self._seconds / self._workers > LONGEST_WAIT:
-                detail = "Too many passwords are being hashed. Try again in a moment."
-                raise Problem(503, "overloaded", detail, headers={"Retry-After": "2"})
+                raise Overloaded("Too many passwords are being hashed. Try again in a moment.", seconds=2)
+            if self._closed:
+                raise Stopping
             future = self._pool.submit(self._hash, password)
             self._waiting += 1
         future.add_done_callback(self._done)  # also when it was cancelled before it began
@@ -71,6 +72,8 @@ class HashPool:
         return list(self._pool.map(_HASHER.hash, passwords))
 
     def close(self) -> None:
+        with self._lock:
+            self._closed = True
         self._pool.shutdown(cancel_futures=True)
 
     def _hash(self, password: str) -> str:

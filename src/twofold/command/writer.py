@@ -11,16 +11,18 @@ from concurrent.futures import Future
 from typing import Any
 
 import structlog
+from pydantic import SecretBytes, SecretStr
 
 from twofold.command.decide import Command, Ledger, decide, taken
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken, Unavailable
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
+from twofold.runtime.failures import Failures
 from twofold.runtime.retry import Backoff
 from twofold.store.port import Doubt, Reply, Unit, WriteStore
-from twofold.telemetry import stack
 
 log: Any = structlog.get_logger()
+_FAILURES = Failures()
 Answer = Reply | BaseException | Later
 LONGEST_WAIT = 2.0  # seconds that a command waits for a row that somebody else has locked
 WARY_SECONDS = 10.0  # for which unique values are looked up before they are written, once one was taken
@@ -79,8 +81,7 @@ class Writer:
                     return [_refusal(error)]
             except (Unavailable, Outdated) as error:
                 if reconnected:  # the first failure may be a pooled connection that the server had ended
-                    log.warning("write store unavailable", reason=str(error))
-                    return [_unavailable()] * len(commands)
+                    return [unavailable(error)] * len(commands)
                 reconnected = True
 
     def _halved(self, commands: Sequence[Command]) -> list[Answer]:
@@ -175,8 +176,18 @@ def _answered(ledger: Ledger, command: Command) -> Answer:
     except Problem as problem:
         return problem
     except Exception as error:  # noqa: BLE001 - a command of the app is broken; its neighbours are not
-        log.error("command failed", resource=command.resource.name, command=command.name, error=type(error).__name__, stack=stack(error))
-        return Problem(500, "command-broken", "The command failed for a reason that is not the request's.")
+        broken = Problem(500, "command-broken", "The command failed for a reason that is not the request's.")
+        about = {"resource": command.resource.name, "command": command.name}
+        broken.instance = _FAILURES.told("command failed", error, _secrets(command), **about)
+        return broken
+
+
+def _secrets(command: Command) -> list[str]:
+    """What no log may have of a command, whatever its error's message says."""
+    spec = command.resource.commands.get(command.name)
+    arguments = [getattr(command.arguments, name, None) for name in spec.secret_arguments] if spec else []
+    values = [*command.secrets.values(), *(value.get_secret_value() for value in arguments if isinstance(value, SecretStr | SecretBytes))]
+    return [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
 
 
 def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
@@ -195,8 +206,10 @@ def _busy() -> Problem:
     return Problem(503, "row-locked", "Somebody else holds a lock on the resource. Try again in a moment.", headers=RETRY_AFTER)
 
 
-def _unavailable() -> Problem:
-    return Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.", headers=RETRY_AFTER)
+def unavailable(cause: EngineError) -> Problem:
+    problem = Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.", headers=RETRY_AFTER)
+    problem.__cause__ = cause  # which is what the log says
+    return problem
 
 
 def _refusal(error: Rejected) -> Problem:

@@ -138,8 +138,8 @@ async def _read(asked: Awaitable[T]) -> T:
         raise Problem(400, "invalid-parameter", f"The read store does not take this query: {error}.") from None
     except Outdated as error:
         raise outdated(error) from None
-    except EngineError:
-        raise Problem(503, "read-store-unavailable", "The read store cannot answer now.", headers={"Retry-After": "1"}) from None
+    except EngineError as error:
+        raise Problem(503, "read-store-unavailable", "The read store cannot answer now.", headers={"Retry-After": "1"}) from error
 
 
 def _matches(given: str, tag: str) -> bool:

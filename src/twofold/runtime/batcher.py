@@ -6,16 +6,17 @@ A lone item is never made to wait: a batch starts as soon as a lane is free. The
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
-from twofold.errors import Unavailable
+from twofold.errors import Overloaded, Stopping
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,8 +31,8 @@ MAX_WAITING_WEIGHT = 16 << 20
 _PAUSE = 0.005  # seconds between batches that got nothing done
 
 
-class Begun(Unavailable):
-    """Whoever waited for an item gave up after it was begun: what becomes of it is not known."""
+class Begun(Overloaded):
+    """Whoever waited for an item gave up, or its time was over, after it was begun: what becomes of it is not known."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,15 +40,15 @@ class _Entry(Generic[T, R]):
     item: T
     weight: int
     future: Future[R] | asyncio.Future[R]
+    until: float = math.inf  # monotonic seconds; nobody waits for it afterwards
     begun: bool = False
-    withdrawn: bool = False
 
 
 class Batcher(Generic[T, R]):
     """Runs `run(items)` on `lanes` threads, with at most `max_items` items and about `max_weight` of weight at a time.
 
-    `run` answers with one result per item: a value, an exception to raise in the caller, or LATER.
-    At most `max_waiting` items of about `MAX_WAITING_WEIGHT` wait; beyond that Unavailable is raised.
+    `run` answers with one result per item: a value, an exception to raise in the caller, or LATER. A weight is whatever bounds the work:
+    bytes, or an estimated cost. At most `max_waiting` items of about `max_waiting_weight` wait; beyond that Overloaded is raised.
     """
 
     def __init__(
@@ -58,39 +59,45 @@ class Batcher(Generic[T, R]):
         max_items: int = 256,
         max_weight: int = 1 << 20,
         max_waiting: int = 4096,
+        max_waiting_weight: int = MAX_WAITING_WEIGHT,
         lanes: int = 1,
     ) -> None:
         self._run = run
         self._max_items, self._max_weight, self._max_waiting = max_items, max_weight, max_waiting
-        self._waiting: deque[_Entry[T, R]] = deque()
-        self._waiting_weight = 0
+        self._waiting: OrderedDict[_Entry[T, R], None] = OrderedDict()
+        self._waiting_weight, self._max_waiting_weight = 0, max_waiting_weight
         self._ready = threading.Condition()
         self._stopping = False
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{lane}", daemon=True) for lane in range(lanes)]
         self._started = False
 
     def submit(self, item: T, weight: int = 1) -> Future[R]:
-        """The item's result, in time, for a thread. Raises Unavailable when too many wait or the batcher is stopped."""
+        """The item's result, in time, for a thread. Raises Overloaded when too much waits, Stopping when the batcher is stopped."""
         future: Future[R] = Future()
         future.set_running_or_notify_cancel()  # what is submitted is not taken back
         self._enter(_Entry(item, weight, future))
         return future
 
-    async def ask(self, item: T, weight: int = 1) -> R:
-        """The item's result, for a coroutine. Raises Unavailable as `submit` does.
+    async def ask(self, item: T, weight: int = 1, deadline: float | None = None) -> R:
+        """The item's result, for a coroutine. Raises as `submit` does.
 
-        One that is cancelled takes its item back; where that was begun already, Begun is raised instead of CancelledError.
+        `deadline` seconds from now, Overloaded is raised if the item was not begun, and is not begun any more, else Begun. One that is
+        cancelled takes its item back; where that was begun already, Begun is raised instead of CancelledError.
         """
-        entry: _Entry[T, R] = _Entry(item, weight, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        until = math.inf if deadline is None else time.monotonic() + deadline
+        entry: _Entry[T, R] = _Entry(item, weight, loop.create_future(), until)
         self._enter(entry)
+        timer = None if deadline is None else loop.call_later(deadline, self._expire, entry)
         try:
             return await cast("asyncio.Future[R]", entry.future)
         except asyncio.CancelledError:
-            with self._ready:
-                entry.withdrawn = True
-            if entry.begun:
+            if self._begun_or_withdrawn(entry):
                 raise Begun from None
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def stop(self, timeout: float | None = None) -> None:
         """Takes nothing more, finishes what waits, and waits for that, at most so many seconds per lane. May be called twice."""
@@ -102,16 +109,31 @@ class Batcher(Generic[T, R]):
 
     def _enter(self, entry: _Entry[T, R]) -> None:
         with self._ready:
-            full = len(self._waiting) >= self._max_waiting or self._waiting_weight > MAX_WAITING_WEIGHT
-            if self._stopping or full:
-                raise Unavailable("Stopping." if self._stopping else "Too many requests are waiting.")
-            self._waiting.append(entry)
+            if self._stopping:
+                raise Stopping
+            if len(self._waiting) >= self._max_waiting or self._waiting_weight > self._max_waiting_weight:
+                raise Overloaded
+            self._waiting[entry] = None
             self._waiting_weight += entry.weight
             self._ready.notify()
             if not self._started:  # with the first item
                 self._started = True
                 for thread in self._threads:
                     thread.start()
+
+    def _begun_or_withdrawn(self, entry: _Entry[T, R]) -> bool:
+        """Makes room for others where the entry still waits. Whether it was begun."""
+        with self._ready:
+            entry.until = 0
+            if entry in self._waiting:
+                del self._waiting[entry]
+                self._waiting_weight -= entry.weight
+            return entry.begun
+
+    def _expire(self, entry: _Entry[T, R]) -> None:
+        error = Begun() if self._begun_or_withdrawn(entry) else Overloaded()
+        if not entry.future.done():
+            entry.future.set_exception(error)
 
     def _work(self) -> None:
         while (entries := self._next()) or not self._stopping or self._waiting:
@@ -123,11 +145,14 @@ class Batcher(Generic[T, R]):
             while not self._waiting and not self._stopping:
                 self._ready.wait()
             taken: list[_Entry[T, R]] = []
-            weight = 0
-            while self._waiting and len(taken) < self._max_items and (not taken or weight + self._waiting[0].weight <= self._max_weight):
-                entry = self._waiting.popleft()
+            weight, now = 0, time.monotonic()
+            while self._waiting and len(taken) < self._max_items:
+                entry = next(iter(self._waiting))
+                if taken and weight + entry.weight > self._max_weight:
+                    break
+                del self._waiting[entry]
                 self._waiting_weight -= entry.weight
-                if entry.begun or not entry.withdrawn:
+                if entry.until > now:  # else whoever waited is being told
                     entry.begun = True
                     taken.append(entry)
                     weight += entry.weight
@@ -145,9 +170,7 @@ class Batcher(Generic[T, R]):
     def _answer(self, entries: list[_Entry[T, R]], results: Sequence[Any]) -> None:
         later = [entry for entry, result in zip(entries, results, strict=True) if result is LATER]
         if later:
-            with self._ready:
-                self._waiting.extend(later)  # behind the others: what cannot go on must not hold up what can
-                self._waiting_weight += sum(entry.weight for entry in later)
+            self._put_back(later)
         loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], Any]]] = {}
         for entry, result in zip(entries, results, strict=True):
             if result is LATER:
@@ -161,6 +184,15 @@ class Batcher(Generic[T, R]):
                 loop.call_soon_threadsafe(_settle_all, answers)  # one for all: each wakes the loop's thread
         if len(later) == len(entries):
             time.sleep(_PAUSE)
+
+    def _put_back(self, later: list[_Entry[T, R]]) -> None:
+        """Behind the others: what cannot go on must not hold up what can. Nothing was done for it."""
+        with self._ready:
+            for entry in later:
+                entry.begun = False
+                if entry.until > 0:  # else whoever waited has gone
+                    self._waiting[entry] = None
+                    self._waiting_weight += entry.weight
 
 
 def _settle_all(answers: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:

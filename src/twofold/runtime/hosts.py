@@ -27,7 +27,7 @@ class LocalHosts:
             await self._app(scope, receive, send)
         else:
             detail = "This service is bound to this machine and answers to localhost and its addresses (127.0.0.1) only."
-            await problem(Request(scope, receive), Problem(421, "misdirected", detail))(scope, receive, send)
+            await problem(Problem(421, "misdirected", detail))(scope, receive, send)
 
 
 @lru_cache(256)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import structlog
-import uuid_utils
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -19,14 +17,14 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-from twofold.errors import Problem, Unavailable
+from twofold.errors import Overloaded, Problem, Stopping, TwofoldError
 from twofold.runtime import strictjson
+from twofold.runtime.failures import Failures, instance
 from twofold.runtime.looks import EngineLook
 from twofold.runtime.problems import PROBLEMS
-from twofold.telemetry import stack
 
-log: Any = structlog.get_logger()
 MAX_BODY = 64 * 1024
+CLIENT = "twofold.client"  # in the scope: the Client, where the server knows it
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 Respond = Callable[[Request], Awaitable[Response]]
@@ -85,17 +83,14 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
     return Response(body, status, {**SECURITY, **kind, **(headers or {})})
 
 
-def problem(request: Request, error: Problem) -> Response:
-    """The problem as an answer; `instance` is what the log is searched for."""
-    instance = f"urn:uuid:{uuid_utils.uuid7()}"
-    if error.status >= 500:
-        log.warning("answered with an error", status=error.status, code=error.code, path=request.url.path, instance=instance)
+def problem(error: Problem) -> Response:
+    """The problem as an answer. Where it has an instance, the log says more under that."""
     body = {
         "type": f"/problems/{'taken' if error.code.endswith('-taken') else error.code}",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": error.detail,
-        "instance": instance,
+        "instance": error.instance or instance(),
         "code": error.code,
         **error.members,
     }
@@ -121,6 +116,20 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
     return Web([*routes, *shared])
 
 
+class Client:
+    """Whoever is at the other end of a connection, and waits for one answer at a time."""
+
+    def __init__(self) -> None:
+        self.waits_for: asyncio.Task[Any] | None = None
+        self.has_left = False
+
+    def leaves(self) -> None:
+        """Work that nobody waits for any more is not done, unless it was begun."""
+        self.has_left = True
+        if self.waits_for is not None:
+            self.waits_for.cancel()
+
+
 class Endpoint:
     """An endpoint without what Starlette puts around a plain function: `Web` answers what it raises."""
 
@@ -128,8 +137,19 @@ class Endpoint:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(Request(scope, receive))
+        response = await self._answered(scope, receive)
         await response(scope, receive, send)
+
+    async def _answered(self, scope: Scope, receive: Receive) -> Response:
+        """The answer. It is cancelled where the server sees that the client has left."""
+        client: Client | None = scope.get(CLIENT)
+        if client is None:
+            return await self._respond(Request(scope, receive))
+        client.waits_for = asyncio.current_task()
+        try:
+            return await self._respond(Request(scope, receive))
+        finally:
+            client.waits_for = None
 
 
 class Web:
@@ -140,6 +160,7 @@ class Web:
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self.router = Router(routes, redirect_slashes=False)
+        self._failures = Failures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # so that the router raises what it does not find
@@ -152,23 +173,33 @@ class Web:
 
         try:
             await self.router(scope, receive, noted)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            request = Request(scope, receive)
-            answered = problem(request, _problem_of(request, error))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
+                return  # nobody reads it, and nothing failed
+            answered = problem(self._told(scope["path"], error))
             if not begun:  # else the server closes the connection, which tells the client that the answer is not whole
                 await answered(scope, receive, send)
 
+    def _told(self, path: str, error: BaseException) -> Problem:
+        """The error as a problem, which the log has where it is not the client's doing."""
+        found = _problem_of(error)
+        if found.status >= 500 and not found.instance:
+            cause = error if found.status == 500 and found is not error else found.__cause__
+            found.instance = self._failures.told("answered with an error", cause, status=found.status, code=found.code, path=path)
+        return found
 
-def _problem_of(request: Request, error: Exception) -> Problem:
+
+def _problem_of(error: BaseException) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):
         return _http_problem(error)
     if isinstance(error, ClientDisconnect):
         return Problem(400, "malformed-json", "The body ended before its end.")
-    if isinstance(error, Unavailable):
-        return Problem(503, "overloaded", "Too many requests are waiting. Try again in a moment.", headers={"Retry-After": "1"})
-    log.error("request failed", path=request.url.path, error=type(error).__name__, stack=stack(error))
+    if isinstance(error, asyncio.CancelledError):  # the service stops, and waits no longer
+        error = Stopping()
+    if isinstance(error, Overloaded):
+        return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
     return Problem(500, "internal-error", "The service failed to answer.")
 
 
