@@ -13,7 +13,8 @@ TwofoldError
     ├── Contended         deadlock or lock time-out: run the unit again
     ├── OutcomeUnknown    the connection was lost while committing: ask before doing anything else
     ├── Rejected          the engine will never take this: bad data
-    │   └── Taken         a unique value belongs to somebody else
+    │   ├── Taken         a unique value belongs to somebody else
+    │   └── Unfit         a search that does not fit; says what to ask instead
     ├── Stalled           the engine answers, and yet nothing gets on: a new process may help
     ├── Outdated          table, topic or index is not as declared; says what to run
     └── NeedsRebuild      the log no longer holds what the index lacks
@@ -118,6 +119,10 @@ class Taken(Rejected):
     def __init__(self, field: str = "") -> None:
         super().__init__(f"The value of {field or 'a unique field'} is taken.")
         self.field = field
+
+
+class Unfit(Rejected):
+    """A search does not fit the declaration, or asks for more than is answered. Its words are ours, and for whoever asked."""
 
 
 class Outdated(EngineError):

@@ -14,7 +14,9 @@ from facets_scan import matching, scanned, values_of
 from index_contract import DAY, EXTREMES, Declare, Document, Model, Rich, dead, fill, find, ids, live, said
 
 from twofold import Keyword, Resource, Text
+from twofold.errors import Unfit
 from twofold.fields import timestamp
+from twofold.index.checks import MAX_INTERVALS
 from twofold.index.port import ReadStore
 from twofold.index.search import (
     And,
@@ -205,6 +207,26 @@ class FacetsContract:
         assert "2018-11-04T03:00:00.000Z" in days
         assert "2018-11-04T02:00:00.000Z" not in days
         assert days["2018-02-17T02:00:00.000Z"] == 25 * 3
+
+    def test_as_many_intervals_as_are_told_and_not_one_more(self, store: ReadStore, declare: Declare) -> None:
+        """A thousand with matches, whatever lies between them; one more is refused with what to do, not cut off."""
+        resource = declare(Moments)
+        start = datetime(1999, 12, 31, 23, 30, tzinfo=UTC)
+        every = [start + timedelta(hours=3 * step) for step in range(MAX_INTERVALS + 1)]
+        documents = [{"at": timestamp(each), "on": each.date().isoformat()} for each in every]
+        fill(store, resource, [live("lone"), *(live(f"{number:04}", **fields) for number, fields in enumerate(documents))])
+        all_but_one = And((Compare("at", ">", timestamp(every[0])),))
+
+        for zone in ("UTC", "Asia/Kolkata"):
+            [found] = counted(store, resource, Dates("at", "hour", zone), filter=all_but_one)
+            assert [count for _, count in pairs(found)] == [1] * MAX_INTERVALS
+            with pytest.raises(Unfit, match=r"^at:hour has more than 1,000 intervals .* choose a longer interval"):
+                counted(store, resource, Dates("on", "day", zone), Dates("at", "hour", zone))
+        assert len(pairs(counted(store, resource, Dates("on", "day"))[0])) == 126
+        many = [live(f"{at:04}", also_at=[timestamp(each) for each in every[at::2]], version=2) for at in range(2)]
+        fill(store, resource, many)
+        with pytest.raises(Unfit, match=r"^also_at:hour has more than 1,000"):
+            counted(store, resource, Dates("also_at", "hour"))
 
     @pytest.fixture(scope="class")
     @classmethod

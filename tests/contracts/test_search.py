@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tracemalloc
 
 import pytest
@@ -12,11 +13,11 @@ from index_contract import Declare, IndexContract, fill, find, live
 from search_contract import BEST, SearchContract
 
 from twofold.errors import Unavailable
+from twofold.index import sqlite_dates
 from twofold.index.elastic_client import Engine
 from twofold.index.port import ReadStore
-from twofold.index.search import Search, Term, Terms
+from twofold.index.search import Dates, Interval, Search, Term, Terms
 from twofold.index.sqlite import SqliteIndex
-from twofold.index.sqlite_dates import beginning
 
 
 class TestSqlite(ExportContract, SearchContract):
@@ -72,12 +73,22 @@ class TestSqlite(ExportContract, SearchContract):
         ("2026-10-25T00:30:00.000Z", "hour", "Europe/Berlin", "2026-10-25T00:00:00.000Z"),
         ("1001-01-01T00:00:00.000Z", "week", "America/New_York", "1000-12-29T04:56:02.000Z"),
         ("9998-12-31T23:59:59.999Z", "year", "Pacific/Kiritimati", "9998-12-31T10:00:00.000Z"),
+        ("2006-10-29T02:30:30.000Z", "day", "America/St_Johns", "2006-10-29T02:30:00.000Z"),  # at 00:01 back to 23:01: a minute of a day
+        ("2006-10-29T02:45:00.000Z", "day", "America/St_Johns", "2006-10-28T02:30:00.000Z"),
+        ("2006-10-29T03:30:00.000Z", "day", "America/St_Johns", "2006-10-29T02:30:00.000Z"),
+        ("1000-01-01T00:00:00.000Z", "week", "UTC", "0999-12-30T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999Z", "week", "UTC", "9999-12-27T00:00:00.000Z"),
+        ("2026-05-31T23:59:59.999Z", "quarter", "UTC", "2026-04-01T00:00:00.000Z"),
         ("1000-01-01", "week", "Asia/Tokyo", "0999-12-30"),
-        ("9999-12-31", "quarter", "UTC", "9999-10-01"),
+        ("9999-12-31", "week", "Asia/Tokyo", "9999-12-27"),
+        ("9999-12-31", "quarter", "Asia/Tokyo", "9999-10-01"),
     ],
 )
-def test_where_an_interval_begins(value: str, interval: str, zone: str, expected: str) -> None:
-    assert beginning(value, interval, zone) == expected
+def test_where_an_interval_begins(value: str, interval: Interval, zone: str, expected: str) -> None:
+    with sqlite3.connect(":memory:") as connection:
+        sqlite_dates.register(connection)
+        sql, parameters = sqlite_dates.beginning_of(Dates("at", interval, zone), "date" if len(value) == 10 else "datetime")
+        assert connection.execute(f"SELECT {sql} FROM (SELECT ? AS value)", [*parameters, value]).fetchone() == (expected,)
 
 
 class ElasticContract(ExportContract, SearchContract):

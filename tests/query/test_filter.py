@@ -67,7 +67,7 @@ def wrong(text: str) -> tuple[str, int, str]:
         ("title = NOT", OneOf("title", ("NOT",))),
         ("genre IN [drama] and title = in", And((OneOf("genre", ("drama",)), OneOf("title", ("in",))))),
         ("title = \"'; DROP TABLE films; --\"", OneOf("title", ("'; DROP TABLE films; --",))),
-        ("title = 'é😀", OneOf("title", ("'é😀",))),
+        ("title = é'😀", OneOf("title", ("é'😀",))),
     ],
 )
 def test_a_comparison_means(text: str, condition: Condition) -> None:
@@ -129,6 +129,17 @@ def test_conditions_are_combined(text: str, condition: Condition) -> None:
 )
 def test_the_place_is_marked_where_it_goes_wrong(text: str, detail: str, position: int, rest: str) -> None:
     assert wrong(text) == (detail, position, rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [("title = 'Playtime'", 9), ("title = 'Jules et Jim'", 9), ("title != `Playtime`", 10), ("tags IN [a, “b”]", 13), ("year = '1962'", 8)],
+)
+def test_other_quotes_than_the_double_ones_are_refused(text: str, position: int) -> None:
+    """As part of the value they would find nothing, and nobody would be told."""
+    (error,) = errors(filter=text)
+    assert (error["position"], "double quotes" in error["detail"]) == (position, True)
+    assert read(FILMS, """title = O'Neill OR title = "'t Hooft" """)
 
 
 @pytest.mark.parametrize("text", ['title > "{}"', 'title = "{}*"'])

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from twofold.errors import Problem
 from twofold.index.checks import check
 from twofold.index.search import Search, Sort
 from twofold.query import language
-from twofold.query.cursor import cursor
+from twofold.query.cursor import MAX_CURSOR, cursor
 from twofold.query.language import DEFAULT_LIMIT, MAX_LIMIT, SEARCH, parse
 from twofold.query.values import MAX_VALUES
 
@@ -244,11 +245,15 @@ class TestCursor:
         assert again.after == (1962, "Jules et Jim", "id")
         assert (again.text, again.refinements, again.sort) == (search.text, search.refinements, search.sort)
 
-    @pytest.mark.parametrize("value", [None, True, 0, -(2**63), 1.5, "", "é😀\n", "x" * 8191])
-    def test_any_value_survives(self, value: Any) -> None:
-        given = cursor(asked(sort="year"), (value, "id"))
+    @pytest.mark.parametrize(
+        ("sort", "value"),
+        [("year", None), ("seen", True), ("year", 0), ("year", -(2**63)), ("score", 1.5), ("score", 1e300), ("score", 3)]
+        + [("title", value) for value in ("", "é😀\n", "x" * 8191)],
+    )
+    def test_any_value_survives(self, sort: str, value: Any) -> None:
+        given = cursor(asked(sort=sort), (value, "id"))
         assert given.isascii()
-        assert asked(sort="year", cursor=given).after == (value, "id")
+        assert asked(sort=sort, cursor=given).after == (value, "id")
 
     def test_the_size_of_the_page_may_change(self) -> None:
         given = cursor(asked(sort="id", limit="1"), ("id",))
@@ -292,6 +297,23 @@ class TestCursor:
         forged = base64.urlsafe_b64encode(orjson.dumps([mark, *values])).decode()
         with pytest.raises(Problem):
             asked(sort="year", cursor=forged)
+
+    @pytest.mark.parametrize("value", [2**63, 2**64 - 1, True, "1.5"])
+    def test_a_number_that_no_document_can_hold_is_none_of_ours(self, value: Any) -> None:
+        given = cursor(asked(sort="score"), (1.5, "id"))
+        assert asked(sort="score", cursor=given).after == (1.5, "id")
+        mark = orjson.loads(base64.urlsafe_b64decode(given + "=="))[0]
+        forged = base64.urlsafe_b64encode(json.dumps([mark, value, "id"]).encode()).decode()
+        with pytest.raises(Problem) as problem:
+            asked(sort="score", cursor=forged)
+        assert (problem.value.status, problem.value.code) == (400, "invalid-cursor")
+
+    def test_one_that_fits_in_no_request_is_not_given(self) -> None:
+        search = asked(sort="title,genre,year")
+        assert len(cursor(search, ("😀" * 8191, "x", 1, "id"))) <= MAX_CURSOR
+        with pytest.raises(Problem) as problem:
+            cursor(search, ("😀" * 8191, "é" * 8191, 1, "id"))
+        assert problem.value.members["errors"][0]["parameter"] == "sort"
 
 
 NAMES = st.sampled_from([*SEARCH, *FIELDS, "plot", "nothing", ""])

@@ -14,7 +14,8 @@ import structlog
 from tests.stack import Stack
 
 from twofold import Resource
-from twofold.errors import Contended, Unavailable
+from twofold.errors import Contended, Rejected, Unavailable
+from twofold.index import checks
 from twofold.query import outdated
 from twofold.users import User
 
@@ -200,11 +201,12 @@ class TestRefusals:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor")
 
     @pytest.mark.parametrize(
-        "values", [[1, "id"], ["yesterday", "id"], [True, "id"], [None, 7], [1e308, "id"], ["2026-01-31T12:00:00.000Z", False]]
+        "values",
+        [[1, "id"], ["yesterday", "id"], [True, "id"], [None, 7], [1e308, "id"], [2**63, "id"], ["2026-01-31T12:00:00.000Z", False]],
     )
     def test_a_forged_cursor_is_no_failure_of_the_store(self, query: Any, values: list[Any]) -> None:
         answer = query.get("/users", {"cursor": forged(query, values)})
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor")
 
     def test_a_forged_cursor_does_not_fail_its_neighbours(self, query: Any) -> None:
         bad = {"cursor": forged(query, [7, 7])}
@@ -216,6 +218,35 @@ class TestRefusals:
         for url in ("/users", NOBODY):
             answer = query(method, url, json={})
             assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+    def test_a_search_by_body_is_posted(self, query: Any) -> None:
+        answer = query.get("/users/search")
+        assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method-not-allowed", "POST")
+
+    def test_a_link_that_is_longer_than_proxies_take_is_left_out(self, query: Any) -> None:
+        filters = [" OR ".join(f'name != "{"é" * length}"' for _ in range(20)) for length in (1, 40)]
+        short, long = (query.get("/users", {"limit": "1", "filter": each}) for each in filters)
+        assert [bool(answer.json()["next_cursor"]) for answer in (short, long)] == [True, True]
+        assert ["next" in answer.links for answer in (short, long)] == [True, False]
+
+    @pytest.mark.parametrize("words", ["Python int too large to convert to SQLite INTEGER", "no such table: doc_users"])
+    def test_the_words_of_a_driver_are_for_the_log(self, stack: Stack, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+        def search(*_: Any, **__: Any) -> Any:
+            raise Rejected(words)
+
+        monkeypatch.setattr(stack.system.index, "search", search)
+        with structlog.testing.capture_logs() as told:
+            answer = stack.query.get("/users")
+        assert (answer.status_code, answer.json()["code"], words in answer.text) == (400, "invalid-parameter", False)
+        assert [each["reason"] for each in told] == [words]
+
+    def test_more_intervals_than_are_told_are_told_of(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(checks, "MAX_INTERVALS", 0)
+        assert stack.command.post("/users", {"name": "Ana", "email": "a@example.com", "password": "correct horse"}).status_code == 201
+        stack.settle()
+        answer = stack.query.get("/users?facets=created_at:hour")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
+        assert "created_at:hour has more than 0 intervals" in answer.json()["detail"]
 
     @pytest.mark.parametrize(
         "text",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, get_args
 
-from twofold.errors import Rejected
+from twofold.errors import Unfit
 from twofold.fields import Kind
 from twofold.index.mapping import after, filter_kind, fits, full_sort, sort_kind, texts
 from twofold.index.search import (
@@ -37,6 +37,7 @@ MAX_CONDITIONS = 256
 MAX_DEPTH = 20
 MAX_VALUES = 10_000
 MAX_BUCKETS = 1_000
+MAX_INTERVALS = 1_000  # of a calendar, which hold some match
 MAX_TYPOS = 2  # Lucene's
 MAX_COMPARED = 200  # characters; Elasticsearch compares with at most 1,000 bytes
 _NUMBERS: tuple[Kind, ...] = ("integer", "decimal", "float")
@@ -44,7 +45,7 @@ _DATES: tuple[Kind, ...] = ("date", "datetime")
 
 
 def check(resource: Declaration, search: Search) -> None:
-    """Raises Rejected with the reason. Every value in the search fits its field, and every text is Unicode, once this returned."""
+    """Raises Unfit with the reason. Every value in the search fits its field, and every text is Unicode, once this returned."""
     _check_page(resource, search)
     _check_text(search)
     for name, values in search.refinements:
@@ -58,9 +59,9 @@ def check(resource: Declaration, search: Search) -> None:
 
 def _check_page(resource: Declaration, search: Search) -> None:
     if search.limit < 0 or search.offset < 0 or search.limit + search.offset > TOTAL_CAP:
-        raise Rejected(f"A page lies within the first {TOTAL_CAP} hits; continue behind the last one instead")
+        raise Unfit(f"A page lies within the first {TOTAL_CAP} hits; continue behind the last one instead")
     if search.seconds is not None and not search.seconds > 0:
-        raise Rejected("A search needs more than 0 seconds")
+        raise Unfit("A search needs more than 0 seconds")
     for sort in full_sort(search):
         sort_kind(resource, sort.field)
     if search.after is not None:
@@ -71,23 +72,23 @@ def _check_page(resource: Declaration, search: Search) -> None:
 def _check_text(search: Search) -> None:
     terms = [term for group in search.text for term in group]
     if len(terms) > MAX_TERMS:
-        raise Rejected(f"A search has at most {MAX_TERMS} words")
+        raise Unfit(f"A search has at most {MAX_TERMS} words")
     if not all(0 <= term.typos <= MAX_TYPOS for term in terms):
-        raise Rejected(f"A word has at most {MAX_TYPOS} typos")
+        raise Unfit(f"A word has at most {MAX_TYPOS} typos")
     _check_unicode(term.text for term in terms)
 
 
 def _check_filter(resource: Declaration, condition: Condition) -> None:
     found = list(_walk(condition))
     if len(found) > MAX_CONDITIONS:
-        raise Rejected(f"A filter has at most {MAX_CONDITIONS} conditions")
+        raise Unfit(f"A filter has at most {MAX_CONDITIONS} conditions")
     for each in found:
         _check_condition(resource, each)
 
 
 def _walk(condition: Condition, depth: int = 1) -> Iterator[Condition]:
     if depth > MAX_DEPTH:
-        raise Rejected(f"A filter's conditions are nested at most {MAX_DEPTH} deep")
+        raise Unfit(f"A filter's conditions are nested at most {MAX_DEPTH} deep")
     yield condition
     for inner in _inner(condition):
         yield from _walk(inner, depth + 1)
@@ -114,7 +115,7 @@ def _check_condition(resource: Declaration, condition: Condition) -> None:
 
 def _check_compare(resource: Declaration, condition: Compare) -> None:
     if condition.operator not in get_args(Operator):
-        raise Rejected(f"{condition.operator!r} does not compare; write one of {' '.join(get_args(Operator))}")
+        raise Unfit(f"{condition.operator!r} does not compare; write one of {' '.join(get_args(Operator))}")
     _check_kind(resource, condition.field, ("string", *_NUMBERS, *_DATES), "by order")
     _check_compared(resource, condition.field, condition.value)
 
@@ -122,7 +123,7 @@ def _check_compare(resource: Declaration, condition: Compare) -> None:
 def _check_compared(resource: Declaration, name: str, value: Any) -> None:
     _check_held(resource, name, (value,))
     if isinstance(value, str) and len(value) > MAX_COMPARED:
-        raise Rejected(f"{name} is compared with a text of more than {MAX_COMPARED} characters; only equality takes that")
+        raise Unfit(f"{name} is compared with a text of more than {MAX_COMPARED} characters; only equality takes that")
 
 
 def _check_facet(resource: Declaration, facet: Facet) -> None:
@@ -130,7 +131,7 @@ def _check_facet(resource: Declaration, facet: Facet) -> None:
         case Terms():
             filter_kind(resource, facet.field)
             if not 1 <= facet.limit <= MAX_BUCKETS:
-                raise Rejected(f"A facet lists 1 to {MAX_BUCKETS} values")
+                raise Unfit(f"A facet lists 1 to {MAX_BUCKETS} values")
             _check_held(resource, facet.field, facet.also)
         case Dates():
             _check_dates(resource, facet)
@@ -143,21 +144,28 @@ def _check_facet(resource: Declaration, facet: Facet) -> None:
 def _check_dates(resource: Declaration, facet: Dates) -> None:
     _check_kind(resource, facet.field, _DATES, "counted by date")
     if facet.interval not in get_args(Interval):
-        raise Rejected(f"{facet.interval!r} is no interval; write one of {', '.join(get_args(Interval))}")
+        raise Unfit(f"{facet.interval!r} is no interval; write one of {', '.join(get_args(Interval))}")
     if facet.interval == "hour" and filter_kind(resource, facet.field) == "date":
-        raise Rejected(f"{facet.field} holds dates, which have no hour; count them by day")
+        raise Unfit(f"{facet.field} holds dates, which have no hour; count them by day")
     if facet.time_zone not in time_zones():
-        raise Rejected(f"{facet.time_zone[:64]!r} is no time zone; write an IANA name, for example Europe/Berlin")
+        raise Unfit(f"{facet.time_zone[:64]!r} is no time zone; write an IANA name, for example Europe/Berlin")
+
+
+def check_intervals(facet: Dates, found: int) -> None:
+    """Whether so many intervals are told. Raises Unfit where they are not."""
+    if found > MAX_INTERVALS:
+        told = f"{facet.field}:{facet.interval} has more than {MAX_INTERVALS:,} intervals with matches"
+        raise Unfit(f"{told}; choose a longer interval, or fewer matches by a filter")
 
 
 def _check_ranges(resource: Declaration, facet: Ranges) -> None:
     _check_kind(resource, facet.field, (*_NUMBERS, *_DATES), "counted by ranges")
     if len(facet.bounds) > MAX_BUCKETS:
-        raise Rejected(f"A facet has at most {MAX_BUCKETS} ranges")
+        raise Unfit(f"A facet has at most {MAX_BUCKETS} ranges")
     for least, beyond in facet.bounds:
         _check_held(resource, facet.field, [bound for bound in (least, beyond) if bound is not None])
         if None not in (least, beyond) and beyond < least:
-            raise Rejected(f"A range of {facet.field} ends before it begins")
+            raise Unfit(f"A range of {facet.field} ends before it begins")
 
 
 @cache
@@ -169,23 +177,23 @@ def _check_highlight(resource: Declaration, search: Search) -> None:
     known = {field.name for field in texts(resource)}
     for name in search.highlight:
         if name not in known:
-            raise Rejected(f"{resource.name} has no text field {name!r} to highlight")
+            raise Unfit(f"{resource.name} has no text field {name!r} to highlight")
     _check_unicode(search.marks)
 
 
 def _check_kind(resource: Declaration, name: str, kinds: tuple[Kind, ...], what: str) -> None:
     kind = filter_kind(resource, name)
     if kind not in kinds:
-        raise Rejected(f"{name} is {kind} and cannot be asked for {what}; that needs {' or '.join(kinds)}")
+        raise Unfit(f"{name} is {kind} and cannot be asked for {what}; that needs {' or '.join(kinds)}")
 
 
 def _check_held(resource: Declaration, name: str, values: tuple[Any, ...] | list[Any]) -> None:
     """Refuses a value that no document can hold, since engines disagree about those."""
     if len(values) > MAX_VALUES:
-        raise Rejected(f"{resource.name} is filtered by {name} with more than {MAX_VALUES} values")
+        raise Unfit(f"{resource.name} is filtered by {name} with more than {MAX_VALUES} values")
     kind = filter_kind(resource, name)
     if not all(fits(kind, value) for value in values):
-        raise Rejected(f"{resource.name} is filtered by {name} with a value that is not {kind}")
+        raise Unfit(f"{resource.name} is filtered by {name} with a value that is not {kind}")
     _check_unicode(values)
 
 
@@ -195,4 +203,4 @@ def _check_unicode(values: Iterable[Any]) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError as error:  # half a surrogate pair
-                raise Rejected("The search holds text that is not Unicode") from error
+                raise Unfit("The search holds text that is not Unicode") from error

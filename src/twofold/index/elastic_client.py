@@ -12,7 +12,7 @@ import orjson
 from elastic_transport import HttpHeaders, NodeConfig, NodePool
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
-from twofold.errors import EngineError, Rejected, Unavailable
+from twofold.errors import EngineError, Rejected, Unavailable, Unfit
 from twofold.index.elastic_node import FAILURES, Node, Response
 
 Engine = Literal["elasticsearch", "opensearch"]
@@ -94,7 +94,8 @@ class Client:
         kind, reason = reason_of(answer)
         large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and kind  # an error without a type is not the engine's
         if large or (status == HTTPStatus.BAD_REQUEST and kind in MISTAKES) or kind in TOO_MUCH:
-            return Rejected(f"{self.name} refuses the request: {status} {kind}{TOO_MUCH.get(kind, '')}")
+            refused = Unfit if kind in TOO_MUCH else Rejected
+            return refused(f"{self.name} refuses the request: {status} {kind}{TOO_MUCH.get(kind, '')}")
         if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and kind != "cluster_block_exception"):
             return Unavailable(f"{self.name} does not let us in: {status} {kind}; check user, password and privileges")
         told = f": {reason[:200]}" if status in PLAIN and reason else ""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from twofold.fields import Kind, timestamp
+from twofold.index.checks import check_intervals
 from twofold.index.elastic_filter import condition_query
 from twofold.index.mapping import filter_kind, refinements
 from twofold.index.search import Bucket, Buckets, Dates, Facet, OneOf, Ranges, Search, Stats, Summary, Terms
@@ -73,6 +74,7 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
         case Terms():
             return _terms(kind, facet, found, answer.get(f"also-{place}", {}), missing)
         case Dates():
+            check_intervals(facet, len(found["buckets"]))
             return Buckets(tuple(_intervals(kind, found["buckets"])), missing=missing)
         case Ranges(_, bounds):
             counted = zip(bounds, found["buckets"], strict=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from twofold.errors import Rejected
+from twofold.errors import Unfit
 from twofold.fields import INT64, Field, Kind
 from twofold.index.search import Hit, OneOf, Search, Sort
 from twofold.resource import Declaration
@@ -36,20 +36,20 @@ def full_sort(search: Search) -> tuple[Sort, ...]:
 
 
 def sort_kind(resource: Declaration, name: str) -> Kind:
-    """The kind of the values that `name` is sorted by. Raises Rejected where nothing can be sorted by it."""
+    """The kind of the values that `name` is sorted by. Raises Unfit where nothing can be sorted by it."""
     if name == SCORE:
         return "float"
     field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.sortable):
-        raise Rejected(f"{resource.name} cannot be sorted by {name!r}")
+        raise Unfit(f"{resource.name} cannot be sorted by {name!r}")
     return SYSTEM[name] if field is None else field.kind
 
 
 def filter_kind(resource: Declaration, name: str) -> Kind:
-    """The kind of the values that `name` is filtered by. Raises Rejected where nothing can be filtered by it."""
+    """The kind of the values that `name` is filtered by. Raises Unfit where nothing can be filtered by it."""
     field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.filterable):
-        raise Rejected(f"{resource.name} cannot be filtered by {name!r}")
+        raise Unfit(f"{resource.name} cannot be filtered by {name!r}")
     return SYSTEM[name] if field is None else field.kind
 
 
@@ -65,12 +65,12 @@ def many(resource: Declaration, name: str) -> bool:
 
 
 def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]:
-    """The sort, its kinds, and the values to continue behind. Raises Rejected where these do not fit the sort."""
+    """The sort, its kinds, and the values to continue behind. Raises Unfit where these do not fit the sort."""
     sorts, values = full_sort(search), search.after or ()
     kinds = [sort_kind(resource, sort.field) for sort in sorts]
     fitting = len(values) == len(sorts) and all(map(_may_be_last, sorts, kinds, values))
     if not fitting:
-        raise Rejected(f"{resource.name} cannot be continued there: the values do not fit the sort")
+        raise Unfit(f"{resource.name} cannot be continued there: the values do not fit the sort")
     return list(zip(sorts, kinds, values, strict=True))
 
 
@@ -87,10 +87,14 @@ def fits(kind: Kind, value: Any) -> bool:
     if kind == "boolean":
         return isinstance(value, bool)
     if kind in ("integer", "decimal"):
-        return type(value) is int and -INT64 <= value < INT64
+        return _fits_integer(value)
     if kind == "float":
-        return type(value) in (float, int) and abs(value) <= _GREATEST  # so neither NaN nor infinite
+        return _fits_integer(value) or (type(value) is float and abs(value) <= _GREATEST)  # so neither NaN nor infinite
     return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
+
+
+def _fits_integer(value: Any) -> bool:
+    return type(value) is int and -INT64 <= value < INT64
 
 
 def _may_be_last(sort: Sort, kind: Kind, value: Any) -> bool:

@@ -92,7 +92,7 @@ class Terms:
 class Dates:
     """How many matches lie in each calendar interval of a time zone (IANA name), the first interval first, empty ones left out.
 
-    An engine may refuse more than 65,000 intervals (Rejected).
+    More than 1,000 intervals with matches are refused (Unfit).
     """
 
     field: str

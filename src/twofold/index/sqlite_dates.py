@@ -1,4 +1,4 @@
-"""Calendar intervals in a time zone, as a function of SQL."""
+"""Where calendar intervals begin: in UTC and of dates by SQL, in other time zones by a function of SQL in Python, which costs more."""
 
 from __future__ import annotations
 
@@ -7,19 +7,52 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from twofold.fields import timestamp
+from twofold.fields import Kind, timestamp
+from twofold.index.search import Dates
+from twofold.index.sqlite_text import Statement
+
+# The first day of the interval around `value`, whose text begins with a date.
+_FIRST_DAYS = {
+    "year": "substr(value, 1, 4) || '-01-01'",
+    "quarter": "substr(value, 1, 5) || substr('010101040404070707101010', 2 * substr(value, 6, 2) - 1, 2) || '-01'",
+    "month": "substr(value, 1, 7) || '-01'",
+    "week": "date(substr(value, 1, 10), '-6 days', 'weekday 1')",
+    "day": "substr(value, 1, 10)",
+}
 
 
 def register(connection: sqlite3.Connection) -> None:
     connection.create_function("beginning", 3, beginning, deterministic=True)
 
 
+def beginning_of(facet: Dates, kind: Kind) -> Statement:
+    """The beginning of the interval around `value` as an expression, and its parameters."""
+    if kind == "date":  # which is the same everywhere
+        return _FIRST_DAYS[facet.interval], []
+    if facet.time_zone != "UTC":
+        return "beginning(value, ?, ?)", [facet.interval, facet.time_zone]
+    if facet.interval == "hour":
+        return "substr(value, 1, 13) || ':00:00.000Z'", []
+    return f"{_FIRST_DAYS[facet.interval]} || 'T00:00:00.000Z'", []
+
+
 def beginning(value: str | None, interval: str, time_zone: str) -> str | None:
-    """Where the interval around a date, or around a timestamp in UTC, begins: a value of the same kind."""
+    """Where the interval around a timestamp begins, as a timestamp; both in UTC."""
     if value is None:
         return None
-    if len(value) == len("2026-01-02"):  # a date is the same everywhere
-        return _first_day(date.fromisoformat(value), interval).isoformat()
+    return _of_whole_hour(value[:13], interval, time_zone) or _exactly(value, interval, time_zone)
+
+
+@lru_cache(maxsize=65_536)
+def _of_whole_hour(hour: str, interval: str, time_zone: str) -> str | None:
+    """Where all instants of an hour lie in one interval, its beginning: their clocks ran on, and the interval of both ends is one."""
+    first, last = f"{hour}:00:00.000Z", f"{hour}:59:59.999Z"
+    offsets = {datetime.fromisoformat(end).astimezone(ZoneInfo(time_zone)).utcoffset() for end in (first, last)}
+    beginnings = {_exactly(end, interval, time_zone) for end in (first, last)}
+    return beginnings.pop() if len(offsets) == len(beginnings) == 1 else None
+
+
+def _exactly(value: str, interval: str, time_zone: str) -> str:
     local = datetime.fromisoformat(value).astimezone(ZoneInfo(time_zone))
     if interval == "hour":
         return _hour(local)

@@ -6,8 +6,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from twofold.index.checks import MAX_INTERVALS, check_intervals
 from twofold.index.mapping import filter_kind, many
 from twofold.index.search import Bucket, Buckets, Dates, Facet, Ranges, Stats, Summary, Terms
+from twofold.index.sqlite_dates import beginning_of
 from twofold.index.sqlite_filter import between, items, one_of, place
 from twofold.index.sqlite_query import Query
 from twofold.index.sqlite_text import Statement
@@ -55,9 +57,12 @@ def _also(facet: Terms, first: list[Bucket], found: list[Bucket]) -> list[Bucket
 
 
 def _dates(connection: sqlite3.Connection, query: Query, facet: Dates) -> Buckets:
-    held, parameters = _different(query, facet, "beginning(value, ?, ?)", [facet.interval, facet.time_zone])
-    rows = connection.execute(f"SELECT value, count(*) FROM ({held}) GROUP BY value ORDER BY value", parameters).fetchall()
-    return Buckets(tuple(Bucket(value, number) for value, number in rows if value is not None), missing=_missing(rows))
+    held, parameters = _different(query, facet, *beginning_of(facet, filter_kind(query.resource, facet.field)))
+    sql = f"SELECT value, count(*) FROM ({held}) GROUP BY value ORDER BY value LIMIT ?"  # NULL is the first
+    rows = connection.execute(sql, [*parameters, MAX_INTERVALS + 2]).fetchall()
+    buckets = tuple(Bucket(value, number) for value, number in rows if value is not None)
+    check_intervals(facet, len(buckets))
+    return Buckets(buckets, missing=_missing(rows))
 
 
 def _ranges(connection: sqlite3.Connection, query: Query, facet: Ranges) -> Buckets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.errors import Problem
-from twofold.index.checks import MAX_COMPARED
+from twofold.index.checks import MAX_COMPARED, MAX_INTERVALS
 from twofold.index.port import CAPABILITIES, ReadStore
 from twofold.index.search import TOTAL_CAP, Search
 from twofold.query import facets, grammar, language, parameters, suggest, values, words
@@ -26,6 +26,7 @@ LIMITS = {
     "facets": facets.MAX_FACETS,
     "facet_limit": facets.MAX_BUCKETS,
     "facet_ranges": facets.MAX_RANGES,
+    "facet_intervals": MAX_INTERVALS,
     "timeout_ms": language.TIMEOUT_MS[1],
     "suggestions": suggest.MAX_SUGGESTIONS,
 }

@@ -10,6 +10,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 MAX_FILTER = 4096  # characters
 MAX_COMPARISONS = 50
 MAX_DEPTH = 10  # of NOT and parentheses
+QUOTES = ("'", "`", "´", "‘", "’", "‚", "“", "”", "„", "«", "»")  # noqa: RUF001 - of other languages, and of typography
 SHOWN = 36  # characters of the text on each side of a place
 _GRAMMAR = r"""
 ?start: expression
@@ -97,6 +98,8 @@ class _Limits:
             self._close(token.type)
         if token.type in ("_NOT", "LPAR"):
             self._open.append(token.type)
+        if token.type == "BARE" and token.startswith(QUOTES):
+            raise Wrong('Text stands in double quotes: name = "Ana Ek". A value that begins with another quote does too.', place_of(token))
         self._comparisons += token.type == "FIELD"
         if len(self._open) > MAX_DEPTH:
             raise Wrong(f"NOT and parentheses at most {MAX_DEPTH} deep.", place_of(token))

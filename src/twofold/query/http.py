@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from twofold.errors import EngineError, Outdated, Problem, Rejected
+from twofold.errors import EngineError, Outdated, Problem, Rejected, Unfit
 from twofold.index.port import ReadStore
 from twofold.index.search import Page
 from twofold.query import answer as answers
@@ -28,6 +29,8 @@ from twofold.record import UUID
 from twofold.resource import App, Declaration
 from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service
 
+log: Any = structlog.get_logger()
+MAX_LINK = 4096  # bytes: many a proxy takes 8 KB for all headers of an answer; next_cursor says the same
 CACHE = {"Cache-Control": "private, no-cache"}
 T = TypeVar("T")
 
@@ -64,6 +67,8 @@ class QueryService:
     def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:
             id_: str = request.path_params["id"]
+            if id_ == "search":
+                raise Problem(405, "method-not-allowed", "A search with a body is a POST.", headers={"Allow": "POST"})
             document, told = await _read(self.freshness.get(request, resource, id_)) if UUID.fullmatch(id_) else (None, {})
             if document is None:
                 raise Problem(404, "not-found", f"There is no such {resource.cls.__name__.lower()}.", headers=dict(told))
@@ -79,8 +84,9 @@ class QueryService:
             parameters = request.query_params.multi_items()
             found, headers = await self._found(request, resource, parameters)
             cursor = found["next_cursor"]
-            link = {"Link": f'<{_url(resource, parameters, cursor)}>; rel="next"'} if cursor else {}
-            return answer(200, orjson.dumps(found), {**CACHE, **headers, **link})
+            link = f'<{_url(resource, parameters, cursor)}>; rel="next"' if cursor else ""
+            links = {"Link": link} if 0 < len(link) <= MAX_LINK else {}
+            return answer(200, orjson.dumps(found), {**CACHE, **headers, **links})
 
         return search
 
@@ -134,8 +140,11 @@ class QueryService:
 async def _read(asked: Awaitable[T]) -> T:
     try:
         return await asked
-    except Rejected as error:  # it tells what is wrong without what was sent
-        raise Problem(400, "invalid-parameter", f"The read store does not take this query: {error}.") from None
+    except Unfit as error:
+        raise Problem(400, "invalid-parameter", f"This search is not answered: {error}.") from None
+    except Rejected as error:  # in the words of a driver or an engine
+        log.warning("the read store does not take a query", reason=str(error))
+        raise Problem(400, "invalid-parameter", "The read store does not take this query; the log of the service has its reason.") from None
     except Outdated as error:
         raise outdated(error) from None
     except EngineError as error:

@@ -79,7 +79,7 @@ def read(resource: Declaration, asked: Parameters) -> Asked:
         seconds=None if timeout is None else timeout / 1000,
     )
     fields = _fields(resource, given)
-    return Asked(_page(given, search), fields, tuple(found))
+    return Asked(_page(resource, given, search), fields, tuple(found))
 
 
 def read_export(resource: Declaration, asked: Parameters) -> Exported:
@@ -148,7 +148,7 @@ def _offset(given: Given) -> int | None:
     return None
 
 
-def _page(given: Given, search: Search) -> Search:
+def _page(resource: Declaration, given: Given, search: Search) -> Search:
     """The search from where its page begins. Raises Problem with everything that is wrong of the whole request."""
     offset, cursor = _offset(given), given.one("cursor")
     if offset is not None and cursor is not None:
@@ -161,5 +161,5 @@ def _page(given: Given, search: Search) -> Search:
         )
         raise Problem(400, "deep-pagination", detail)
     if cursor is not None:
-        return replace(search, after=after(search, cursor))
+        return replace(search, after=after(resource, search, cursor))
     return search if offset is None else replace(search, offset=offset)

@@ -105,4 +105,4 @@ def _get(resource: Declaration, name: str, fresh: list[Json]) -> Json:
 
 def _capabilities() -> Json:
     done = {"description": "What can be asked here.", "content": content("application/json", reference("Capabilities"))}
-    return {"operationId": "capabilities", "summary": "capabilities", "responses": {"200": done}}
+    return {"operationId": "capabilities", "summary": "capabilities", "responses": {"200": done, **problems()}}

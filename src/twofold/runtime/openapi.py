@@ -78,10 +78,10 @@ def content(kind: str, schema_: Json) -> Json:
 
 
 def problems(*statuses: int) -> Json:
-    """The error answers of an operation."""
+    """The error answers of an operation, with those that any may have."""
     return {
         str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))}
-        for status in statuses
+        for status in sorted({*statuses, 421, 500})
     }
 
 
