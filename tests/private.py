@@ -13,7 +13,7 @@ from dev.engines.engine import Engine
 
 from tests.acceptance.roles import free_port
 
-READY_SECONDS = 90
+READY_SECONDS = 120
 
 
 def apart(name: str, folder: Path) -> Engine:

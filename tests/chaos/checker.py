@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from tests.chaos.history import Sent
@@ -12,11 +13,28 @@ from tests.chaos.world import Record, World
 MOST = 20  # lines of one kind
 EVENTS = {"create": "created", "put": "created", "patch": "updated", "replace": "updated", "secret": "updated", "delete": "deleted"}
 MONEY = {"deposit": 1, "withdraw": -1}
-Log = dict[str, list[Record]]  # the records of each key, each version once
+UNMARKED = ("secret", "delete")  # what changes neither note nor balance leaves no mark
+
+
+@dataclass
+class Log:
+    """The records of each key, each version once, in the order of their first occurrences."""
+
+    by_key: dict[str, list[Record]]
+    by_version: dict[tuple[str, int], Record]
+    by_mark: dict[tuple[str, str, str], Record]  # key, type and mark
+
+    def made_by(self, each: Sent) -> Record | None:
+        """The record of an operation that was done."""
+        kind = each.operation.kind
+        if kind not in UNMARKED:
+            return self.by_mark.get((each.id, EVENTS.get(kind, kind), each.operation.mark))
+        found = self.by_version.get((each.id, (each.done and each.done.version) or 0))
+        return found if found and found.type == EVENTS[kind] else None
 
 
 def check(sent: Sequence[Sent], world: World) -> list[str]:
-    log = first_occurrences(world.records)
+    log = read(world.records)
     checks = (
         answers(sent),
         order(world.records),
@@ -32,13 +50,13 @@ def check(sent: Sequence[Sent], world: World) -> list[str]:
     return [line for found in checks for line in islice(found, MOST)]
 
 
-def first_occurrences(records: Sequence[Record]) -> Log:
-    log: Log = defaultdict(list)
-    seen: dict[str, int] = defaultdict(int)
+def read(records: Sequence[Record]) -> Log:
+    log = Log(defaultdict(list), {}, {})
     for record in records:
-        if record.version > seen[record.key]:
-            seen[record.key] = record.version
-            log[record.key].append(record)
+        if (record.key, record.version) not in log.by_version:
+            log.by_key[record.key].append(record)
+            log.by_version[record.key, record.version] = record
+            log.by_mark.setdefault((record.key, record.type, mark(record)), record)
     return log
 
 
@@ -53,7 +71,7 @@ def answers(sent: Sequence[Sent]) -> Iterator[str]:
             answer = each.done or each.refused
             wanted = f"{each.operation.expected}, version {each.operation.leaves}"
             yield f"{_told(each)}: {answer.status} {answer.code}, version {answer.version}, instead of {wanted}"  # type: ignore[union-attr]
-        elif len({(answer.status, answer.version, answer.body) for answer in each.answers if answer and answer.done}) > 1:
+        elif each.operation.leaves and len({(answer.status, answer.version, answer.body) for answer in each.answers if answer}) > 1:
             yield f"{_told(each)}: answers under one key differ: {each.answers}"
 
 
@@ -74,29 +92,29 @@ def done_once(sent: Sequence[Sent], log: Log) -> Iterator[str]:
     for each in sent:
         if each.done is None:
             continue
-        version = each.done.version or 0
-        claims[each.id, version] += 1
-        record = next((record for record in log.get(each.id, []) if record.version == version), None)
+        record = log.made_by(each)
         if record is None:
-            yield f"{_told(each)}: acknowledged as version {version}, which is not in the log"
-        elif not _is(record, each):
-            yield f"{_told(each)}: acknowledged as version {version}, where the log has {record.type} {mark(record)}"
+            yield f"{_told(each)}: acknowledged as version {each.done.version}, which is not in the log"
+            continue
+        claims[record.key, record.version] += 1
+        if each.first_hand and each.first_hand.version != record.version:
+            yield f"{_told(each)}: acknowledged as version {each.first_hand.version}, in the log as {record.version}"
     yield from (f"{key}: version {version} was given to {count} operations" for (key, version), count in claims.items() if count > 1)
 
 
 def nothing_else(sent: Sequence[Sent], log: Log) -> Iterator[str]:
     """What is in the log was acknowledged, or may have been done by an operation that nobody knows the outcome of."""
-    acknowledged = {(each.id, each.done.version) for each in sent if each.done}
+    made = [log.made_by(each) for each in sent if each.done]
+    acknowledged = {(record.key, record.version) for record in made if record}
     refused = {each.operation.mark for each in sent if each.refused and not each.done}
     open_marks = {each.operation.mark for each in sent if each.unresolved}
     open_ids = {(each.id, EVENTS.get(each.operation.kind)) for each in sent if each.unresolved}
-    for key, records in log.items():
-        for record in records:
-            if (key, record.version) in acknowledged or mark(record) in open_marks or (key, record.type) in open_ids:
-                continue
-            how = "was refused" if mark(record) in refused else "nobody was told of"
-            yield f"{key}: version {record.version}, {record.type} {mark(record)}, {how}, is in the log"
-    marks = Counter(marked for records in log.values() for marked in _marks(records))
+    for (key, version), record in log.by_version.items():
+        if (key, version) in acknowledged or mark(record) in open_marks or (key, record.type) in open_ids:
+            continue
+        how = "was refused" if mark(record) in refused else "nobody was told of"
+        yield f"{key}: version {version}, {record.type} {mark(record)}, {how}, is in the log"
+    marks = Counter(each for records in log.by_key.values() for each in _marks(records))
     yield from (f"{each}: done {count} times" for each, count in marks.items() if count > 1)
 
 
@@ -115,7 +133,7 @@ def money(sent: Sequence[Sent], log: Log, world: World) -> Iterator[str]:
         least, most = sums[id_] - open_out[id_], sums[id_] + open_in[id_]
         if not least <= row["balance"] <= most:
             yield f"{id_}: has {row['balance']}, acknowledged are {sums[id_]}, unresolved +{open_in[id_]} -{open_out[id_]}"
-    for key, records in log.items():
+    for key, records in log.by_key.items():
         yield from _running(key, records)
 
 
@@ -131,7 +149,7 @@ def _running(key: str, records: Sequence[Record]) -> Iterator[str]:
 
 
 def clock(log: Log) -> Iterator[str]:
-    for key, records in log.items():
+    for key, records in log.by_key.items():
         times = [(record.version, record.value["updated_at"]) for record in records if record.value]
         for (_, before), (version, after) in pairwise(times):
             if after < before:
@@ -140,8 +158,8 @@ def clock(log: Log) -> Iterator[str]:
 
 def table(log: Log, world: World) -> Iterator[str]:
     """The table is the last record of each key."""
-    wanted = {key: _state(records[-1].value) for key, records in log.items() if records[-1].value}
-    dead = {key: records[-1].version for key, records in log.items() if not records[-1].value}
+    wanted = {key: _state(records[-1].value) for key, records in log.by_key.items() if records[-1].value}
+    dead = {key: records[-1].version for key, records in log.by_key.items() if not records[-1].value}
     yield from _differences("the table", wanted, world.rows)
     yield from _differences("the tombstones", dead, world.tombstones)
 
@@ -164,6 +182,7 @@ def asides(world: World) -> Iterator[str]:
     if world.letters:
         yield f"{world.letters} dead letters"
     yield from (f"a secret stands in {place}" for place in world.leaks)
+    yield from (f"a traceback stands in {place}" for place in world.tracebacks)
 
 
 def mark(record: Record) -> str:
@@ -178,12 +197,6 @@ def _marks(records: Sequence[Record]) -> Iterator[str]:
         if record.type in MONEY or (record.value and record.value["note"] != note):
             yield mark(record)
         note = record.value["note"] if record.value else note
-
-
-def _is(record: Record, each: Sent) -> bool:
-    kind = each.operation.kind
-    marked = mark(record) == each.operation.mark or kind in ("secret", "delete")
-    return marked and record.type == EVENTS.get(kind, kind)
 
 
 def _state(value: dict[str, object] | None) -> dict[str, object]:

@@ -122,7 +122,9 @@ class Client:
         self._history.event("answer", **told, status=status, code=code, took=round(time.monotonic() - began, 3))
         if status > 503 or 500 <= status < 503 or (status == 503 and not code):
             self._history.complain(f"{operation.mark}: {status} from command-{service + 1}: {body[:300]!r}")
-        return None if status >= 500 else Answer(status, code, _version(headers), body.decode() if status < 400 else "")
+        if status >= 500:
+            return None
+        return Answer(status, code, _version(headers), body.decode() if status < 400 else "", "idempotent-replayed" in headers)
 
 
 def _request(operation: Operation, path: str, id_: str) -> Request:
@@ -171,7 +173,7 @@ class Reader:
 
     def _read(self, id_: str, version: int) -> None:
         headers = {"Consistency-Token": f"{self._name}/{id_}@{version}"}
-        service = self._draw.randrange(2)
+        service = self._draw.randrange(len(self._wires))
         try:
             status, _, body = self._wires[service]("GET", f"/{self._name}/{id_}", headers)
         except (OSError, http.client.HTTPException):

@@ -1,4 +1,4 @@
-"""Two of every role as real processes, on engines of our own."""
+"""The roles as real processes, on engines of our own."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ class Supervisor:
     def __init__(self, cluster: Cluster, history: History) -> None:
         self._cluster, self._history = cluster, history
         self._asked: dict[str, float] = {}  # role -> when it was sent SIGTERM
+        self._early: set[str] = set()  # roles that were sent it before they said anything: they may not have heard of it yet
         self._down: set[str] = set()  # roles that a fault killed and keeps away
         self._due: dict[str, float] = {}  # roles that ended unasked -> when they are started again
         self._ready = {name: role.spawn() for name, role in cluster.roles.items()}
@@ -96,7 +97,7 @@ class Supervisor:
     def _ended(self, name: str, role: Role) -> None:
         """After SIGTERM."""
         code = role.process.returncode if role.process else None
-        if code != 0:
+        if code != 0 and not (code == -signal.SIGTERM and name in self._early):
             self._history.complain(f"{name}: exit code {code} after SIGTERM; {_tail(role)}")
         del self._asked[name]
         if self._closing:
@@ -149,6 +150,7 @@ class Supervisor:
         role = self._cluster.roles[name]
         if self._running(name) and name not in self._asked and role.process is not None:
             self._asked[name] = time.monotonic()
+            (self._early.discard if self._ready[name].is_set() else self._early.add)(name)
             role.process.send_signal(signal.SIGTERM)
 
     def _cut(self) -> None:

@@ -24,6 +24,7 @@ class Answer:
     code: str = ""
     version: int | None = None
     body: str = ""
+    replayed: bool = False  # given to a request that was done before: the account may have been changed since
 
     @property
     def done(self) -> bool:
@@ -41,6 +42,11 @@ class Sent:
     @property
     def done(self) -> Answer | None:
         return next((answer for answer in self.answers if answer and answer.done), None)
+
+    @property
+    def first_hand(self) -> Answer | None:
+        """From the request that did it."""
+        return next((answer for answer in self.answers if answer and answer.done and not answer.replayed), None)
 
     @property
     def refused(self) -> Answer | None:

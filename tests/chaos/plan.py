@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 ENGINES = ("mysql", "kafka", "elasticsearch")
-STAGES = ("command", "relay", "project", "query")
-ROLES = tuple(f"{stage}-{number}" for stage in STAGES for number in (1, 2))
+STAGES = {"command": 2, "relay": 2, "project": 2, "query": 1}  # how many there are of each
+ROLES = tuple(f"{stage}-{number}" for stage, count in STAGES.items() for number in range(1, count + 1))
 ENGINE_FAULTS = [(kind, engine) for kind in ("kill", "pause") for engine in ENGINES] + [("cut", "mysql")]
 ROLE_FAULTS = [(kind, stage) for kind in ("kill", "pause", "term") for stage in STAGES]
 ROUND_SECONDS = 120.0  # of faults, at most, until all is looked at
@@ -67,7 +67,7 @@ def _fault(draw: random.Random, kind: str, target: str, *, long: bool) -> Drawn:
     if (kind, target) == ("pause", "kafka") and not long:
         seconds = draw.uniform(*KAFKA_PAUSES)
     if target in STAGES:
-        target = f"{target}-{draw.choice((1, 2))}"
+        target = f"{target}-{draw.randint(1, STAGES[target])}"
     return kind, target, 0.0 if kind in ("term", "cut") else seconds, draw.uniform(*GAPS)
 
 

@@ -1,4 +1,5 @@
-"""Two of every role on real engines: killed, stopped, paused, and their engines too, while clients move money. Nothing may come of it.
+"""Command services, relays and projectors, two of each, on real engines: all are killed, stopped and paused while clients move money.
+Nothing may come of it.
 
 `make chaos SECONDS=3600 SEED=7`: so long, with this plan of faults and operations. A failed run says how to repeat it, and where its
 history and the logs of all processes are.
@@ -67,11 +68,10 @@ class Run:
 
     def _level(self, until: float) -> None:
         """Waits for every loop to be at zero lag."""
-        while (left := behind(self.cluster)) != (0, 0):
+        while left := behind(self.cluster):
             self.supervisor.tend(time.monotonic() + 0.2)
             if time.monotonic() > until:
-                text = "{} in the outbox and {} in the topic"
-                return self.history.complain(f"{text.format(*left)} {LEVEL_SECONDS:.0f} s after everything was up")
+                return self.history.complain(f"{left} {LEVEL_SECONDS:.0f} s after everything was up")
         return self.history.event("level")
 
     def _looked(self) -> list[str]:

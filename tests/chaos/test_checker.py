@@ -12,7 +12,7 @@ from tests.chaos.checker import check
 from tests.chaos.history import Answer, Sent
 from tests.chaos.ideal import Bank, bank
 from tests.chaos.operations import Operation
-from tests.chaos.world import Record, leaks
+from tests.chaos.world import SECRETS, TRACEBACK, Record, holding
 
 Spoil = Callable[[Bank], None]
 REFUSED = Answer(409, "insufficient-funds")
@@ -50,6 +50,8 @@ def test_what_is_allowed_is_not_found(made: Bank) -> None:
         of(made, kind).answers[:] = [None]
     undone = Operation("undone", "deposit", "shared-1", amount=5)
     made.sent.append(Sent(undone, made.ids["shared-1"], [None]))
+    on_shared = next(each for each in made.sent if each.operation.then and each.done)
+    on_shared.answers[:] = [replace(answer, version=10**6, replayed=True) for answer in on_shared.answers if answer]
     found = check(made.sent, made.world)
     assert len(found) == 3
     assert all("not answered for certain" in line for line in found)
@@ -117,7 +119,16 @@ def make_up_a_record(made: Bank) -> None:
 
 def give_a_version_twice(made: Bank) -> None:
     sent = of(made, "deposit")
-    made.sent.append(Sent(replace(sent.operation, mark="another"), sent.id, sent.answers))
+    made.sent.append(Sent(sent.operation, sent.id, sent.answers))
+
+
+def tell_another_version(made: Bank) -> None:
+    sent = next(each for each in made.sent if each.operation.kind == "deposit" and each.operation.leaves is None)
+    sent.answers[:] = [replace(answer, version=10**6) for answer in sent.answers if answer]
+
+
+def delete_without_a_record(made: Bank) -> None:
+    made.world.records = [record for record in made.world.records if record.type != "deleted"]
 
 
 def keep_another_balance(made: Bank) -> None:
@@ -166,7 +177,11 @@ def put_one_aside(made: Bank) -> None:
 
 
 def let_a_secret_out(made: Bank) -> None:
-    made.world.leaks = leaks([("the topic", "{}"), ("command-1.log", "only-the-write-store-knows-c1n1")])
+    made.world.leaks = holding([("the topic", "{}"), ("command-1.log", "only-the-write-store-knows-c1n1")], *SECRETS)
+
+
+def fail_in_a_log(made: Bank) -> None:
+    made.world.tracebacks = holding([("relay-1.log", f"{TRACEBACK}:")], TRACEBACK)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +210,9 @@ def let_a_secret_out(made: Bank) -> None:
         (share_a_handle, "2 rows have this handle"),
         (put_one_aside, "1 dead letters"),
         (let_a_secret_out, "a secret stands in command-1.log"),
+        (fail_in_a_log, "a traceback stands in relay-1.log"),
+        (tell_another_version, "in the log as"),
+        (delete_without_a_record, "acknowledged as version"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

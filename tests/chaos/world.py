@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import orjson
+import pymysql
+from confluent_kafka import KafkaException
 
 from tests.acceptance import raw
 from tests.chaos.clients import NEEDLE
@@ -15,6 +17,7 @@ from tests.chaos.cluster import NAME, Cluster
 
 PAGE = 5000
 SECRETS = (NEEDLE, "$argon2")
+TRACEBACK = "Traceback (most recent call last)"
 OUTBOX = "SELECT count(*) FROM outbox"
 ROWS = "SELECT id, version, handle, note, balance FROM account"
 State = dict[str, Any]  # version, handle, note, balance
@@ -38,22 +41,27 @@ class World:
     records: list[Record] = field(default_factory=list)  # in each key's order
     documents: dict[str, State] = field(default_factory=dict)  # with `deleted`
     letters: int = 0
-    leaks: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)  # where a secret stands
+    tracebacks: list[str] = field(default_factory=list)  # logs
 
 
-def behind(cluster: Cluster) -> tuple[int, int]:
-    """Records in the outbox, and messages that the projectors have not committed."""
-    with cluster.mysql(NAME) as connection, connection.cursor() as cursor:
-        cursor.execute(OUTBOX)
-        [waiting] = cursor.fetchone() or [0]
-    return waiting, raw.lag(_kafka(cluster), f"{NAME}-topic", f"{NAME}-group")
+def behind(cluster: Cluster) -> str:
+    """What is on its way still; nothing where all has arrived."""
+    try:
+        with cluster.mysql(NAME) as connection, connection.cursor() as cursor:
+            cursor.execute(OUTBOX)
+            [waiting] = cursor.fetchone() or [0]
+        lag = raw.lag(_kafka(cluster), f"{NAME}-topic", f"{NAME}-group")
+    except (pymysql.Error, KafkaException) as error:
+        return repr(error)
+    return f"{waiting} in the outbox and {lag} in the topic" if waiting or lag else ""
 
 
 def gather(cluster: Cluster) -> World:
     messages = raw.topic(_kafka(cluster), f"{NAME}-topic")
     documents = list(_documents(cluster))
     rows, tombstones, receipts = _tables(cluster)
-    logs = ((role.log.name, role.log.read_text(errors="replace")) for role in cluster.roles.values() if role.log.exists())
+    logs = [(role.log.name, role.log.read_text(errors="replace")) for role in cluster.roles.values() if role.log.exists()]
     places = [*(("the topic", f"{message.value()!r} {message.headers()!r}") for message in messages), *receipts]
     places += [("the index", str(document)) for document in documents]
     return World(
@@ -62,13 +70,14 @@ def gather(cluster: Cluster) -> World:
         records=[_record(message) for message in messages],
         documents={document["id"]: document for document in documents},
         letters=len(raw.topic(_kafka(cluster), f"{NAME}-topic.dlq")),
-        leaks=leaks([*places, *logs]),
+        leaks=holding([*places, *logs], *SECRETS),
+        tracebacks=holding(logs, TRACEBACK),
     )
 
 
-def leaks(places: Iterable[tuple[str, str]]) -> list[str]:
-    """The places whose text holds a secret."""
-    return sorted({place for place, text in places if any(secret in text for secret in SECRETS)})
+def holding(places: Iterable[tuple[str, str]], *texts: str) -> list[str]:
+    """The places that hold one of the texts."""
+    return sorted({place for place, whole in places if any(text in whole for text in texts)})
 
 
 def _kafka(cluster: Cluster) -> str:
