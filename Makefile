@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(BIN)/python -m dev.engines
 # These kill the engines, or measure: nothing else may run beside them.
-ALONE := tests/acceptance tests/bench
+ALONE := tests/acceptance tests/chaos tests/bench
 MEASURED := mysql kafka elasticsearch
 
-.PHONY: help run test check unit bench engines engines-down clean
+.PHONY: help run test check unit chaos bench engines engines-down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+chaos: .venv/test ## Kill, stop and pause roles and engines while clients move money; SECONDS=3600 SEED=7
+	@TWOFOLD_CHAOS_SECONDS=$(SECONDS) TWOFOLD_CHAOS_SEED=$(SEED) $(BIN)/pytest -q tests/chaos
 
 bench: .venv/test ## Measure on real engines and the embedded default; QUICK=1, SUITES="commands queries", SEED=folder
 	@$(ENGINES) up $(MEASURED) >&2

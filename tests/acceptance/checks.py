@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import orjson
-from confluent_kafka import Consumer, TopicPartition
 
 from tests import engines
 from tests.acceptance.conftest import Cluster
 from tests.acceptance.history import History
+from tests.acceptance.raw import topic
 from tests.pipeline.systems import connect
 
 SETTLE_SECONDS = 60
@@ -66,27 +66,11 @@ def _check_index(cluster: Cluster, history: History) -> None:
 def _check_topic(cluster: Cluster, history: History) -> None:
     """Every version at least once, first occurrences in version order, duplicates only of versions seen before."""
     seen: dict[str, int] = {}
-    for key, version in _records(f"{cluster.name}-topic"):
+    for message in topic(engines.KAFKA, f"{cluster.name}-topic"):
+        key, version = message.key().decode(), int(dict(message.headers())["ce_sequence"])
         assert version <= seen.get(key, 0) + 1, f"{key}: version {version} came right after {seen.get(key, 0)}"
         seen[key] = max(seen.get(key, 0), version)
     assert seen == history.versions
-
-
-def _records(topic: str) -> list[tuple[str, int]]:
-    """The whole topic, by a consumer that is not ours."""
-    consumer = Consumer({"bootstrap.servers": engines.KAFKA, "group.id": f"check-{time.time_ns()}", "enable.partition.eof": True})
-    partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    found, ended = [], set()
-    while len(ended) < len(partitions):
-        for message in consumer.consume(1000, 1.0):
-            if message.error() is not None:
-                ended.add(message.partition())
-                continue
-            headers = dict(message.headers())
-            found.append((message.key().decode(), int(headers["ce_sequence"])))
-    consumer.close()
-    return found
 
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> None:

@@ -17,14 +17,22 @@ READY_SECONDS = 60
 class Role:
     """One `twofold` process that can be started again on the same port."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path, name: str = "") -> None:
         self.arguments, self.environment, self.folder = arguments, environment, folder
         self.process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
-        self.log = folder / f"{arguments[0]}.log"
+        self.name = name or arguments[0]
+        self.log = folder / f"{self.name}.log"
 
     def start(self) -> None:
         """Returns once the process says on stdout that it serves."""
+        ready = self.spawn()
+        assert ready.wait(READY_SECONDS), f"{self.name} did not start:\n{self.log.read_text()[-3000:]}"
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+
+    def spawn(self) -> threading.Event:
+        """Returns at once. The event is set when the process says something, or ends."""
         ready = threading.Event()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -36,8 +44,7 @@ class Role:
                 text=True,
             )
         threading.Thread(target=self._read, args=(self.process.stdout, ready), daemon=True).start()
-        assert ready.wait(READY_SECONDS), f"{self.arguments[0]} did not start:\n{self.log.read_text()[-3000:]}"
-        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        return ready
 
     def _read(self, stream: Any, ready: threading.Event) -> None:
         for line in stream:

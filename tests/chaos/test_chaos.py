@@ -1,0 +1,131 @@
+"""Command services, relays and projectors, two of each, on real engines: all are killed, stopped and paused while clients move money.
+Nothing may come of it.
+
+`make chaos SECONDS=3600 SEED=7`: so long, with this plan of faults and operations. A failed run says how to repeat it, and where its
+history and the logs of all processes are.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from dev.engines.settings import EngineError
+
+from tests.chaos.checker import check
+from tests.chaos.clients import Client, Limits, Reader
+from tests.chaos.cluster import NAME, Cluster
+from tests.chaos.faults import Supervisor
+from tests.chaos.history import History
+from tests.chaos.operations import opening, operations
+from tests.chaos.plan import Round, plan
+from tests.chaos.world import behind, gather
+
+SECONDS = float(os.environ.get("TWOFOLD_CHAOS_SECONDS") or 45)
+SEED = int(os.environ.get("TWOFOLD_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
+CLIENTS, READERS = 8, 2
+LEVEL_SECONDS = 60.0  # after everything is up
+BESIDES = 240.0  # seconds that a run takes beside its faults: engines start, roles come back, all is looked at
+ROUND_BESIDES = 240.0
+
+
+class Run:
+    """The clients of all rounds; between two rounds they rest."""
+
+    def __init__(self, cluster: Cluster, history: History) -> None:
+        self.cluster, self.history = cluster, history
+        commands, queries = ([port for role, port in cluster.ports.items() if role.startswith(each)] for each in ("command", "query"))
+        self._clients = [Client(NAME, commands, history, operations(SEED, number)) for number in range(CLIENTS)]
+        self._readers = [Reader(NAME, queries, history, number) for number in range(READERS)]
+        self.supervisor = Supervisor(cluster, history)
+
+    def open(self) -> None:
+        self.supervisor.heal()
+        for operation in opening():
+            assert self._clients[0].perform(operation, Limits())
+
+    def round(self, planned: Round) -> list[str]:
+        """What was wrong at its end."""
+        limits = Limits()
+        with ThreadPoolExecutor(CLIENTS + READERS) as pool:
+            running = [pool.submit(each.run, limits) for each in (*self._clients, *self._readers)]
+            try:
+                self.supervisor.carry_out(planned.faults, planned.seconds)
+                self.supervisor.heal()
+                self.history.event("healed")
+            finally:
+                limits.give_up_at = time.monotonic() + LEVEL_SECONDS
+                limits.stopping.set()
+            self._level(time.monotonic() + LEVEL_SECONDS)
+            for each in running:
+                each.result()
+        return self._looked()
+
+    def _level(self, until: float) -> None:
+        """Waits for every loop to be at zero lag."""
+        while left := behind(self.cluster):
+            self.supervisor.tend(time.monotonic() + 0.2)
+            if time.monotonic() > until:
+                return self.history.complain(f"{left} {LEVEL_SECONDS:.0f} s after everything was up")
+        return self.history.event("level")
+
+    def _looked(self) -> list[str]:
+        if not self.history.complaints:
+            verified = self.cluster.twofold("verify", NAME, "--deep")
+            if verified.returncode:
+                self.history.complain(f"twofold verify: {verified.returncode} {verified.stdout[-1000:]}{verified.stderr[-1000:]}")
+        return [*self.history.complaints, *check(self.history.sent, gather(self.cluster))]
+
+    def close(self) -> None:
+        self.supervisor.stop()
+        for client in self._clients:
+            client.close()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.prepare()
+    except EngineError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no engines: {error}")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(BESIDES + SECONDS + ROUND_BESIDES * len(plan(SEED, SECONDS)))
+def test_nothing_comes_of_it(cluster: Cluster, told: list[str]) -> None:
+    history = History(cluster.folder / "history.ndjson")
+    run, wrong = Run(cluster, history), []
+    run.open()
+    for planned in plan(SEED, SECONDS):
+        wrong = run.round(planned)
+        if wrong:
+            break
+    run.close()
+    history.close()
+    wrong = wrong or history.complaints
+    told.append(_summary(run, planned))
+    if wrong:
+        lines = "\n".join(wrong)
+        again = f"make chaos SECONDS={SECONDS:g} SEED={SEED}"
+        pytest.fail(f"{lines}\n\n{told[-1]}\nhistory, logs: {cluster.folder}\nagain: {again}", pytrace=False)
+
+
+def _summary(run: Run, planned: Round) -> str:
+    sent = run.history.sent
+    done = sum(1 for each in sent if each.done)
+    reads = ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.history.reads.items()))
+    gave_up = f", {len(run.supervisor.gave_up)} roles gave up" if run.supervisor.gave_up else ""
+    return f"chaos: seed {SEED}, round {planned.number}, {len(sent)} operations, {done} done; reads: {reads}{gave_up}"
