@@ -2,8 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(BIN)/python -m dev.engines
-# These kill the engines, or measure: nothing else may run beside them.
-ALONE := tests/acceptance tests/chaos tests/bench
 MEASURED := mysql kafka elasticsearch
 
 .PHONY: help run test check unit chaos bench engines engines-down clean
@@ -17,11 +15,11 @@ run: .venv/run ## Start everything embedded: no server, files under ./data
 test: .venv/test ## Every check and suite, on the embedded default and on real engines
 	@$(MAKE) --no-print-directory check
 	@$(ENGINES) up
-	@$(BIN)/pytest $(ALONE)
-	@$(BIN)/pytest -n 2 --dist loadgroup $(addprefix --ignore ,$(ALONE))
+	@$(BIN)/pytest -m alone
+	@$(BIN)/pytest -m "not alone" -n 3 --dist loadgroup --durations 30 --durations-min 2
 
 unit: .venv/test ## The suites that need no server
-	@$(BIN)/pytest --ignore tests/acceptance -m "not engine"
+	@$(BIN)/pytest --ignore tests/acceptance -m "not engine and not alone"
 
 check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/ruff check .

@@ -25,11 +25,13 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits fo
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share what is dear to make run in one: a module, on one kind of engines."""
+    """Where tests run in several processes, those that share what is dear to make run in one: a class of a module, on one engine."""
     for item in items:
-        engines = getattr(item, "callspec", None) and item.callspec.params.get("system", "")  # type: ignore[attr-defined]
+        parameters = getattr(item, "callspec", None) and item.callspec.params  # type: ignore[attr-defined]
+        engine = next((str(parameters[name]) for name in ("system", "cinema", "engine") if name in parameters), "") if parameters else ""
         place = item.path.parent if item.path.parent.name == "parity" else item.path
-        item.add_marker(pytest.mark.xdist_group(f"{place.relative_to(item.config.rootpath)}{engines or ''}"))
+        owner = item.cls.__name__ if isinstance(item, pytest.Function) and item.cls else ""
+        item.add_marker(pytest.mark.xdist_group(f"{place.relative_to(item.config.rootpath)}{owner}{engine}"))
 
 
 @pytest.fixture

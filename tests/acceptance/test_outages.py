@@ -21,7 +21,7 @@ from tests.acceptance.history import History
 COMMANDS, WORKERS = 800, 8
 ROLES = ("command", "relay", "project", "query")
 OUTAGE_SECONDS = 4
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 def engine(what: str, name: str) -> None:

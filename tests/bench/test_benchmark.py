@@ -50,6 +50,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.engine
+@pytest.mark.alone
 @pytest.mark.parametrize("part", PARTS)
 def test_every_suite_gives_its_rows(part: str, environment: dict[str, str], tmp_path: Path) -> None:
     chosen, suites, column = PARTS[part]
@@ -76,6 +77,7 @@ def _plain(figure: str) -> str:
 
 
 @pytest.mark.engine
+@pytest.mark.alone
 def test_an_interrupted_run_leaves_nothing_behind(environment: dict[str, str], tmp_path: Path) -> None:
     options = ["--quick", "--app", "examples.accounts:app", "--output", str(tmp_path / "bench.json")]
     command = [sys.executable, "-m", "twofold", "bench", *options]
@@ -140,6 +142,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.mark.engine
+@pytest.mark.alone
 def test_wrk_sends_values_that_occur_once_at_the_rate_that_is_asked_for(server: ThreadingHTTPServer) -> None:
     templates = [template("POST", "/people", {"name": name, "email": f"{MARK}@example.com", "again": MARK}) for name in "ab"]
     load = wrk.run(server.server_port, templates, connections=4, seconds=2, rate=50)
@@ -151,6 +154,7 @@ def test_wrk_sends_values_that_occur_once_at_the_rate_that_is_asked_for(server: 
 
 
 @pytest.mark.engine
+@pytest.mark.alone
 def test_wrk_stops_at_a_count_and_counts_refusals(server: ThreadingHTTPServer) -> None:
     load = wrk.run(server.server_port, [template("POST", "/people", {"always": "the same"})], connections=1, seconds=30, count=20)
     assert load.seconds < 10

@@ -104,6 +104,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.mark.engine
+@pytest.mark.alone
 @pytest.mark.timeout(BESIDES + SECONDS + ROUND_BESIDES * len(plan(SEED, SECONDS)))
 def test_nothing_comes_of_it(cluster: Cluster, told: list[str]) -> None:
     history = History(cluster.folder / "history.ndjson")
