@@ -292,14 +292,37 @@ class TestIdempotency:
         ]
         assert [(other.status_code, other.json()["code"]) for other in others] == [(422, "idempotency-key-reused")] * len(others)
 
-    def test_a_key_does_not_tell_whether_a_password_is_the_same(self, stack: Stack, ana: str) -> None:
-        for url in ("/users", f"{ana}/password"):
-            bodies = [{"password": password} for password in ("correct horse", "another horse")]
+    def test_another_password_under_the_same_key_is_another_request(self, stack: Stack, ana: str) -> None:
+        for method, url in (("POST", "/users"), ("PUT", f"{ana}/password")):
+            bodies = [{"password": password} for password in ("correct horse", "another horse", "correct horse")]
             if url == "/users":
                 bodies = [{**ANA, "email": "bea@example.com", **body} for body in bodies]
-            method = "POST" if url == "/users" else "PUT"
-            first, again = (stack.command(method, url, json=body, headers={"Idempotency-Key": url}) for body in bodies)
+            first, other, again = (stack.command(method, url, json=body, headers={"Idempotency-Key": url}) for body in bodies)
+            assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
             assert (again.status_code, again.headers["idempotent-replayed"]) == (first.status_code, "true")
+
+    def test_of_two_passwords_at_the_same_time_under_one_key_one_is_another_request(self, stack: Stack, ana: str) -> None:
+        for method, url, more in (("POST", "/users", {**ANA, "email": "bea@example.com"}), ("PUT", f"{ana}/password", {})):
+            bodies = [{**more, "password": password} for password in ("correct horse", "another horse")]
+            asked = [(method, url, {"json": body, "headers": {"Idempotency-Key": url}}) for body in bodies]
+            answers = sorted(stack.command.together(asked), key=lambda answer: answer.status_code)
+            assert answers[0].is_success
+            assert "idempotent-replayed" not in answers[0].headers
+            assert (answers[1].status_code, answers[1].json()["code"]) == (422, "idempotency-key-reused")
+
+    def test_a_password_that_was_changed_since_is_still_the_one_that_was_asked_for(self, stack: Stack, ana: str) -> None:
+        for number, password in enumerate(("correct horse", "another horse")):
+            assert stack.command.put(f"{ana}/password", {"password": password}, idempotency_key=str(number)).status_code == 204
+        answer = stack.command.put(f"{ana}/password", {"password": "correct horse"}, idempotency_key="0")
+        assert (answer.status_code, answer.headers["idempotent-replayed"], answer.headers["etag"]) == (204, "true", '"2"')
+
+    def test_a_deleted_resource_is_neither_shown_nor_made_again(self, stack: Stack) -> None:
+        first = stack.command.post("/users", ANA, idempotency_key="k")
+        stack.command.delete(first.headers["location"])
+        for password in (ANA["password"], "another horse"):
+            again = stack.command.post("/users", {**ANA, "password": password}, idempotency_key="k")
+            assert (again.status_code, again.json()["code"], ANA["name"] in again.text) == (410, "deleted", False)
+        assert stack.system.store.count(stack.system.app.resources["users"]) == 0
 
     def test_every_method_takes_a_key(self, stack: Stack, ana: str) -> None:
         asked = [

@@ -111,10 +111,29 @@ def test_a_secret_argument_is_in_no_event(club: Stack, ana: str) -> None:
     assert (record.type, record.args) == ("members.invite", '{"email":"bea@example.com"}')
 
 
-def test_a_key_does_not_tell_whether_a_secret_argument_is_the_same(club: Stack, ana: str) -> None:
-    bodies = [{"email": "bea@example.com", "code": code} for code in ("hush-hush", "something else")]
-    first, again = (club.command.post(f"{ana}/invite", body, idempotency_key="k") for body in bodies)
-    assert (first.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+def test_another_secret_argument_under_the_same_key_is_another_request(club: Stack, ana: str) -> None:
+    bodies = [{"email": "bea@example.com", "code": code} for code in ("hush-hush", "something else", "hush-hush")]
+    first, other, again = (club.command.post(f"{ana}/invite", body, idempotency_key="k") for body in bodies)
+    assert (first.status_code, other.status_code, other.json()["code"]) == (200, 422, "idempotency-key-reused")
+    assert (again.status_code, again.headers["idempotent-replayed"], again.json()) == (200, "true", first.json())
+
+
+def test_another_plain_secret_under_the_same_key_is_another_request(club: Stack, ana: str) -> None:
+    for method, url, more in (("PUT", f"{ana}/token", {}), ("POST", "/members", {"name": "Bea", "pin": "2468 and more"})):
+        asked = [{"json": {**more, "token": token}, "headers": {"Idempotency-Key": url}} for token in ("one", "two", "one")]
+        first, other, again = (club.command(method, url, **each) for each in asked)
+        assert (first.is_success, other.status_code, other.json()["code"]) == (True, 422, "idempotency-key-reused")
+        assert (again.status_code, again.headers["idempotent-replayed"]) == (first.status_code, "true")
+
+
+def test_no_receipt_holds_a_secret(club: Stack, ana: str) -> None:
+    club.command.put(f"{ana}/token", {"token": "marker-token"}, idempotency_key="a")
+    club.command.post(f"{ana}/invite", {"email": "bea@example.com", "code": "marker-code"}, idempotency_key="b")
+    with club.system.store._database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM receipt").all()
+    assert len(rows) == 2
+    assert "marker" not in str(rows)
+    assert all("$argon2id$" in str(row) for row in rows)
 
 
 def test_a_wrong_argument_is_not_repeated(club: Stack, ana: str) -> None:

@@ -16,7 +16,7 @@ import uuid_utils
 from mysqld import Stranger, query
 from proxy import Proxy
 from pydantic import EmailStr, Field
-from sqlalchemy import delete, event, make_url, select
+from sqlalchemy import delete, event, insert, make_url, select
 
 from twofold import App, Column, Guarded, Keyword, Password, Places, Refused, Resource, Secret, Text, Unique, command
 from twofold.errors import Rejected, Taken, Unavailable
@@ -160,8 +160,16 @@ def record(row: Row, event_type: str = "members.updated", value: bytes | None = 
     return Record(row.id, row.version, event_type, new_id(), THEN, value)
 
 
-def receipt(key: str, body: bytes = b"") -> Receipt:
-    return Receipt(key, bytes(range(32)), Reply(201, {"ETag": '"1"'}, body))
+def receipt(key: str, id_: str = "", **more: Any) -> Receipt:
+    return Receipt(("", "members", key), bytes(range(32)), 201, id_ or new_id(), 1, **more)
+
+
+def old_receipt(store: SqlStore, key: str, body: bytes) -> None:
+    """A row as twofold 0.1 wrote it."""
+    row = {"key": key, "fingerprint": bytes(range(32)), "status": 201, "headers": '{"ETag":"\\"1\\""}', "body": body.decode()}
+    with store._database.write() as connection:
+        connection.execute(insert(store._tables.receipt).values(**row, created_at=THEN))
+        store._database.commit(connection)
 
 
 def until(happened: Callable[[], Any], patience: float = PATIENCE) -> None:
@@ -282,11 +290,11 @@ class StoreContract:
         row = member()
         with store.unit() as unit:
             unit.save(MEMBERS, created(row))
-            unit.publish([(MEMBERS, record(row))], [receipt("key")])
+            unit.publish([(MEMBERS, record(row))], [receipt("key", row.id)])
             unit.commit()
 
         assert (loaded(store, row.id), store.count(MEMBERS), len(outbox.pending(10))) == ({row.id: row}, 1, 1)
-        assert store.look(MEMBERS, {}, ["key"])[1] == {"key": receipt("key")}
+        assert store.look(MEMBERS, {}, ["key"])[1] == {"key": receipt("key", row.id)}
 
     # load
 
@@ -383,13 +391,71 @@ class StoreContract:
     # receipts, outbox
 
     def test_receipts_come_back_as_they_were(self, store: SqlStore) -> None:
-        given = [receipt("a", b'{"name":"\xc3\xa4\\u0000%s"}'), receipt("b"), receipt("A", b"1")]
+        given = [receipt("a", seal="$argon2id$"), receipt("b"), receipt("A"), receipt("x" * 255)]
+        other = [("somebody", "members", "a"), ("", "samples", "a"), ("", "members", "c")]
         with store.unit() as unit:
             unit.publish([], given)
             unit.commit()
         with store.unit() as unit:
-            assert unit.receipts(["a", "b", "A", "c"]) == {one.key: one for one in given}
+            assert unit.receipts([*other, *(one.key for one in given)]) == {one.key: one for one in given}
             assert unit.receipts([]) == {}
+
+    def test_a_key_belongs_to_who_asks_and_to_a_resource(self, store: SqlStore) -> None:
+        keys = [("", "members", "k"), ("ana", "members", "k"), ("", "samples", "k"), ("ana", "samples", "k")]
+        given = {key: Receipt(key, bytes([number]) * 32, 200, new_id(), number) for number, key in enumerate(keys, 1)}
+        with store.unit() as unit:
+            unit.publish([], given.values())
+            unit.commit()
+        with store.unit() as unit:
+            assert unit.receipts(keys) == given
+        assert store.look(SAMPLES, {}, ["k"], "ana")[1] == {"k": given["ana", "samples", "k"]}
+
+    def test_receipts_of_the_version_before_are_found(self, store: SqlStore) -> None:
+        """They have the client's key alone, and the whole answer."""
+        mine, theirs = ("", "members", "k"), ("ana", "samples", "k")
+        old_receipt(store, "k", b'{"name":"\xc3\xa4\\u0000%s"}')
+        with store.unit() as unit:
+            found = unit.receipts([mine, theirs, ("", "members", "other")])
+        kept = Reply(201, {"ETag": '"1"'}, b'{"name":"\xc3\xa4\\u0000%s"}')
+        assert found == {key: Receipt(key, bytes(range(32)), 201, "", 0, kept=kept) for key in (mine, theirs)}
+
+    def test_a_key_that_looks_like_a_stored_one_finds_nothing_of_anybodys(self, store: SqlStore) -> None:
+        with store.unit() as unit:
+            unit.publish([], [receipt("k")])
+            unit.commit()
+        table = store._tables.receipt
+        with store._database.read() as connection:
+            stored = connection.scalar(select(table.c.key))
+        assert store.look(MEMBERS, {}, [str(stored)]) == (set(), {})
+
+    def test_a_seal_goes_with_its_id(self, store: SqlStore) -> None:
+        rows = [member(), member()]
+        saved(store, created(*rows))
+        sealed = [receipt(row.id, row.id, seal="$argon2id$") for row in rows]
+        with store.unit() as unit:
+            unit.publish([], sealed)
+            unit.commit()
+        saved(store, Writes(deletes=[(rows[0].id, 2, LATER)]))
+        with store.unit() as unit:
+            found = unit.receipts([one.key for one in sealed])
+        assert [found[one.key].seal for one in sealed] == [None, "$argon2id$"]
+
+    def test_a_receipt_has_a_size_of_its_own(self, store: SqlStore) -> None:
+        row = member(name="x" * 400)
+        saved(store, created(row))
+        with store.unit() as unit:
+            unit.publish([], [receipt("k" * 255, row.id, seal="$" * 255)])
+            unit.commit()
+        with store._database.read() as connection:
+            values = connection.execute(select(store._tables.receipt)).one()
+        assert sum(len(str(value)) for value in values) < 700
+
+    def test_peek_shows_rows_without_a_lock(self, store: SqlStore) -> None:
+        row = member()
+        saved(store, created(row))
+        with store.unit() as unit:
+            assert unit.peek(MEMBERS, [row.id, new_id()]) == {row.id: row}
+            assert unit.peek(MEMBERS, []) == {}
 
     def test_a_second_receipt_of_a_key_is_taken(self, store: SqlStore) -> None:
         with store.unit() as unit:
@@ -468,7 +534,7 @@ class StoreContract:
         with store.unit() as unit:
             writes = Writes([(row.id, 2, LATER) for row in gone], updates, new, {row.id: SECRETS for row in new})
             unit.save(MEMBERS, writes)
-            unit.publish([(MEMBERS, record(row, value=b"x" * letters)) for row in new], [receipt(row.id, b"x" * letters) for row in new])
+            unit.publish([(MEMBERS, record(row, value=b"x" * letters)) for row in new], [receipt(row.id, row.id) for row in new])
             unit.commit()
 
         assert loaded(store, *(row.id for row in old + gone + new)) == {row.id: row for row in updates + new}
@@ -476,7 +542,7 @@ class StoreContract:
 
     def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(self, store: SqlStore) -> None:
         numbers = {kind: {self._statements(store, kind, size) for size in (1, 10, 256)} for kind in ("inserts", "updates", "everything")}
-        assert numbers == {"inserts": {5}, "updates": {6}, "everything": {12}}
+        assert numbers == {"inserts": {5}, "updates": {6}, "everything": {13}}
 
     def _statements(self, store: SqlStore, kind: str, size: int) -> int:
         old, gone = ([member() for _ in range(size)] for _ in range(2))
@@ -510,10 +576,10 @@ class StoreContract:
     def test_look_tells_taken_values_and_receipts(self, store: SqlStore) -> None:
         with store.unit() as unit:
             unit.save(MEMBERS, created(member("ana@x.de", mail="m")))
-            unit.publish([], [receipt("key")])
+            unit.publish([], [receipt("key", id_ := new_id())])
             unit.commit()
         values = {name: MEMBERS.field(name).unique_key(value) or b"" for name, value in (("email", "ANA@x.de"), ("mail", "n"))}
-        assert store.look(MEMBERS, values, ["key", "other"]) == ({"email"}, {"key": receipt("key")})
+        assert store.look(MEMBERS, values, ["key", "other"]) == ({"email"}, {"key": receipt("key", id_)})
         assert store.look(MEMBERS, {}, []) == (set(), {})
 
     def test_look_is_not_held_up_by_a_unit(self, store: SqlStore) -> None:

@@ -176,7 +176,7 @@ class TestMysql(ScansContract, StoreContract):
             for unit, row in zip((one, two), rows, strict=True):
                 assert unit.load(MEMBERS, [row.id, new_id()]).rows == {}
                 assert unit.taken(MEMBERS, "email", [KEY(row.state["email"]) or b""]) == {}
-                assert unit.receipts([row.id]) == {}
+                assert unit.receipts([("", "members", row.id)]) == {}
             for unit, row in zip((one, two), rows, strict=True):
                 unit.save(MEMBERS, created(row))
                 unit.publish([(MEMBERS, record(row))], [receipt(row.id)])

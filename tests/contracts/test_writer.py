@@ -23,19 +23,20 @@ from store_contract import (
     MEMBERS,
     SAMPLES,
     SECRETS,
-    THEN,
     counted,
     emptied,
     hold,
     loaded,
     member,
     new_id,
+    old_receipt,
     sample,
     through,
     until,
 )
 from structlog.testing import capture_logs
 
+from twofold.command import writer as writing
 from twofold.command.decide import ANY, Command
 from twofold.command.writer import Answer, Writer
 from twofold.errors import Contended, Problem
@@ -43,12 +44,12 @@ from twofold.record import Record
 from twofold.runtime.batcher import LATER
 from twofold.store.engine import Database
 from twofold.store.outbox import SqlOutbox
-from twofold.store.port import Reply
+from twofold.store.port import Reply, Tombstone
 from twofold.store.sql import SqlStore, SqlUnit
 
 
 def command(name: str, id_: str, **more: Any) -> Command:
-    return Command(MEMBERS, name, id_, THEN, new_id(), **more)
+    return Command(MEMBERS, name, id_, new_id(), new_id, **more)
 
 
 def create(email: str = "", id_: str = "", **more: Any) -> Command:
@@ -231,8 +232,8 @@ class Cases:
 
     def test_a_batch_of_several_resources(self, writer: Writer, store: SqlStore) -> None:
         row = sample(0)
-        other = Command(SAMPLES, "create", row.id, THEN, new_id(), body=dict(row.state))
-        batch = [create(), other, create(), Command(SAMPLES, "delete", row.id, THEN, new_id())]
+        other = Command(SAMPLES, "create", row.id, new_id(), new_id, body=dict(row.state))
+        batch = [create(), other, create(), Command(SAMPLES, "delete", row.id, new_id(), new_id)]
         assert told(writer.run(batch[:3])) == [201, 201, 201]
         assert store.count(SAMPLES) == 1
         assert told(writer.run(batch[3:])) == [204]
@@ -265,7 +266,79 @@ class Cases:
         writer.run([patch(ana.id, {"name": "Bo"})])
         answer = writer.run([same])[0]
         assert isinstance(answer, Reply)
-        assert answer.headers["ETag"] == '"1"'
+        assert (answer.headers["Idempotent-Replayed"], orjson.loads(answer.body)["name"]) == ("true", "Bo")
+
+    def test_the_answer_to_a_repeated_command_is_the_first_as_long_as_the_resource_stays(self, writer: Writer) -> None:
+        one = create()
+        asked = [
+            create(id_=one.id, email=str(one.body["email"]), **keyed("create")),
+            patch(one.id, {"name": "Bo"}, **keyed("patch")),
+            patch(one.id, {"name": "Bo"}, **keyed("nothing")),
+            command("replace", one.id, body={"name": "Cy", "email": f"{new_id()}@x.de"}, **keyed("replace")),
+            command("secret", one.id, secrets={"pin": "5"}, **keyed("secret")),
+            command("close", one.id, arguments=MEMBERS.commands["close"].arguments(), **keyed("close")),
+            command("delete", one.id, **keyed("delete")),
+        ]
+        for each in asked:
+            first, again = writer.run([each])[0], writer.run([each])[0]
+            assert isinstance(first, Reply)
+            assert again == Reply(first.status, {**first.headers, "Idempotent-Replayed": "true"}, first.body)
+
+    def test_a_repeated_creation_is_answered_under_the_first_id(self, writer: Writer, store: SqlStore) -> None:
+        first, other = create("ana@x.de", **keyed("k")), create("ana@x.de", **keyed("k"))
+        answers = [writer.run([each])[0] for each in (first, other)]
+        assert all(isinstance(answer, Reply) for answer in answers)
+        assert [orjson.loads(answer.body)["id"] for answer in answers if isinstance(answer, Reply)] == [first.id] * 2
+        assert store.count(MEMBERS) == 1
+
+    def test_what_has_moved_on_is_answered_as_it_is_now(self, writer: Writer) -> None:
+        """The receipt keeps no body; version, ETag and token say which version is shown."""
+        first = create("ana@x.de", **keyed("create"))
+        changed = patch(first.id, {"name": "Bo"}, **keyed("patch"))
+        writer.run([first])
+        writer.run([changed])
+        writer.run([patch(first.id, {"name": "Cy"})])
+        shown = {"ETag": '"3"', "Consistency-Token": f"members/{first.id}@3", "Idempotent-Replayed": "true"}
+        for asked, status, more in ((create("ana@x.de", **keyed("create")), 201, {"Location": f"/members/{first.id}"}), (changed, 200, {})):
+            answer = writer.run([asked])[0]
+            assert isinstance(answer, Reply)
+            assert (answer.status, answer.headers) == (status, shown | more)
+            assert {name: orjson.loads(answer.body)[name] for name in ("name", "version")} == {"name": "Cy", "version": 3}
+
+    def test_what_is_deleted_is_neither_done_again_nor_shown(self, writer: Writer, store: SqlStore) -> None:
+        first = create("ana@x.de", **keyed("k"))
+        assert told(writer.run([first, command("delete", first.id)])) == [201, 204]
+        answer = writer.run([create("ana@x.de", **keyed("k"))])[0]
+        assert told([answer]) == [(410, "deleted")]
+        assert (store.count(MEMBERS), "ana" in str(answer)) == (0, False)
+
+    def test_a_receipt_of_the_version_before_is_answered_as_it_was_kept(self, writer: Writer, store: SqlStore) -> None:
+        old_receipt(store, "k", b'{"id":"1"}')
+        answer = writer.run([create(receipt=("k", bytes(range(32))))])[0]
+        assert answer == Reply(201, {"ETag": '"1"', "Idempotent-Replayed": "true"}, b'{"id":"1"}')
+        assert told(writer.run([create(**keyed("k"))])) == [(422, "idempotency-key-reused")]
+        assert store.count(MEMBERS) == 0
+
+    def test_one_key_is_another_for_another_resource_and_another_who_asks(self, writer: Writer, store: SqlStore) -> None:
+        row = sample(0)
+        other = Command(SAMPLES, "create", row.id, new_id(), new_id, body=dict(row.state), **keyed("k"))
+        assert told(writer.run([create(**keyed("k")), other, create(**keyed("k"), principal="ana"), create(**keyed("k"))])) == [201] * 4
+        assert (store.count(MEMBERS), store.count(SAMPLES)) == (2, 1)
+        writer.run([Command(SAMPLES, "delete", row.id, new_id(), new_id)])  # or it would be missed among the members
+
+    def test_time_never_runs_backwards(self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not even where another machine, whose clock is ahead, changed the resource before."""
+        one = create()
+        times = ["2040-01-01T00:00:00.000Z", "2030-01-01T00:00:00.000Z", "2041-01-01T00:00:00.000Z", "2030-01-01T00:00:00.000Z"]
+        asked = [one, patch(one.id, {"name": "Bo"}), patch(one.id, {"name": "Cy"}), command("delete", one.id)]
+        for each, now in zip(asked, times, strict=True):
+            monkeypatch.setitem(writing.load.__globals__, "timestamp", lambda _, now=now: now)
+            writer.run([each])
+            if each.name == "patch":
+                assert loaded(store, one.id)[one.id].updated_at == max(times[:2] if now < times[2] else times)
+        grave = store.fetch(MEMBERS, [one.id])[one.id]
+        assert isinstance(grave, Tombstone)
+        assert grave.deleted_at == times[2]
 
     def test_a_command_that_is_broken_fails_alone(self, writer: Writer) -> None:
         ana, bo = create(), create()
@@ -277,7 +350,7 @@ class Cases:
     def test_a_command_that_the_store_refuses_fails_alone(self, writer: Writer, value: Any) -> None:
         """What passed validation and should not have."""
         row = sample(0)
-        poison = Command(SAMPLES, "create", row.id, THEN, new_id(), body={**row.state, "whole": value})
+        poison = Command(SAMPLES, "create", row.id, new_id(), new_id, body={**row.state, "whole": value})
         assert told(writer.run([create(), poison, create()])) == [201, (422, "refused-by-store"), 201]
 
     def test_one_bad_command_among_many_costs_few_transactions(self, writer: Writer, store: SqlStore) -> None:
@@ -345,7 +418,7 @@ class Cases:
                 with counted(store) as sent:
                     writer.run(batch)
                 numbers[name].add(len(sent) + 1)
-        assert numbers == {"creates": {4}, "patches": {5}, "deletes": {6}, "everything": {9}}
+        assert numbers == {"creates": {4}, "patches": {5}, "deletes": {7}, "everything": {9}}
 
     def test_of_many_that_want_one_value_one_gets_it(self, writers: list[Writer], store: SqlStore, outbox: SqlOutbox) -> None:
         with ThreadPoolExecutor(32) as pool:

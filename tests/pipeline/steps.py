@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
@@ -11,7 +10,6 @@ import uuid_utils
 from twofold.bootstrap import System
 from twofold.command.decide import Command
 from twofold.command.writer import Writer
-from twofold.fields import timestamp
 from twofold.index.search import Search
 from twofold.log.port import Message
 from twofold.projector.projector import Projector
@@ -30,8 +28,7 @@ class Pipeline:
         self.ids: list[str] = []
 
     def command(self, name: str, id_: str, /, **body: Any) -> Future[Reply]:
-        now = timestamp(datetime.now(UTC))
-        return self.writer.submit(Command(self.resource, name, id_, now, str(uuid_utils.uuid7()), body=body))
+        return self.writer.submit(Command(self.resource, name, id_, str(uuid_utils.uuid7()), lambda: str(uuid_utils.uuid7()), body=body))
 
     def write(self) -> None:
         """Five people; one changes twice, one is deleted."""

@@ -18,7 +18,7 @@ from twofold.command.body import invalid
 from twofold.errors import Problem, Refused
 from twofold.record import MAX_VALUE, Record, encoded
 from twofold.resource import Context, Declaration
-from twofold.store.port import Receipt, Reply, Row, Writes
+from twofold.store.port import Key, Receipt, Reply, Row, Writes
 
 ANY = frozenset({-1})  # If-Match: *
 
@@ -28,36 +28,43 @@ class Command:
     """A command as the edge hands it on, its body already validated on its own. Nobody changes it once it is submitted.
 
     `name` is create, replace, patch, delete, secret, or a domain command's. `body` is JSON: the whole state for create, members for
-    replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `deadline` is monotonic seconds.
+    replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `receipt` is the Idempotency-Key and the
+    fingerprint of what is asked, `seal` a hash of the secrets among it. `deadline` is monotonic seconds.
     """
 
     resource: Declaration
     name: str
     id: str
-    now: str
     event_id: str
+    new_id: Callable[[], str]
     body: Mapping[str, Any] = field(default_factory=dict)
     arguments: BaseModel | None = None
     args: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     match: frozenset[int] | None = None
     receipt: tuple[str, bytes] | None = None
+    seal: str | None = None
     traceparent: str | None = None
     principal: str | None = None
-    new_id: Callable[[], str] = str
     deadline: float = 0.0
+
+    @property
+    def key(self) -> Key | None:
+        """What its receipt is found by."""
+        return (self.principal or "", self.resource.name, self.receipt[0]) if self.receipt else None
 
 
 @dataclass(slots=True)
 class Ledger:
-    """A unit's knowledge, and what it has decided so far."""
+    """A unit's knowledge, and what it has decided so far. `now` is the time (RFC 3339) of all that it does."""
 
+    now: str
     before: dict[tuple[str, str], Row] = field(default_factory=dict)
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     busy: set[tuple[str, str]] = field(default_factory=set)
     deleted: set[tuple[str, str]] = field(default_factory=set)
     owners: dict[tuple[str, str, bytes], str] = field(default_factory=dict)
-    receipts: dict[str, Receipt] = field(default_factory=dict)
+    receipts: dict[Key, Receipt] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     graves: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     records: list[tuple[Declaration, Record]] = field(default_factory=list)
@@ -82,24 +89,45 @@ class Ledger:
 
 def decide(ledger: Ledger, command: Command) -> Reply:
     """Writes the command into the ledger and answers it. Raises Problem, with the ledger as it was."""
-    if command.receipt and (receipt := ledger.receipts.get(command.receipt[0])):
-        return replay(receipt, command.receipt[1])
-    reply = _decide(ledger, command)
-    if command.receipt:
-        receipt = Receipt(*command.receipt, reply)
-        ledger.receipts[receipt.key] = receipt
-        ledger.new_receipts.append(receipt)
+    if (key := command.key) is None or command.receipt is None:
+        return _decide(ledger, command)[0]
+    if receipt := ledger.receipts.get(key):
+        return replay(receipt, command, ledger.rows.get((command.resource.name, receipt.id)))
+    reply, version = _decide(ledger, command)
+    receipt = Receipt(key, command.receipt[1], reply.status, command.id, version, command.seal)
+    ledger.receipts[key] = receipt
+    ledger.new_receipts.append(receipt)
     return reply
 
 
-def replay(receipt: Receipt, fingerprint: bytes) -> Reply:
-    """The answer that was given under this Idempotency-Key; a Problem if it was given to another request."""
-    if receipt.fingerprint != fingerprint:
-        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another request. Use a new key for a new request.")
-    return Reply(receipt.reply.status, {**receipt.reply.headers, "Idempotent-Replayed": "true"}, receipt.reply.body)
+def replay(receipt: Receipt, command: Command, row: Row | None) -> Reply:
+    """What is answered to a command that was done before under this Idempotency-Key; `row` is the receipt's as it is now, None for one
+    that is deleted. Raises Problem if something else was done. The seal is the caller's to compare.
+    """
+    if command.receipt is None or receipt.fingerprint != command.receipt[1]:
+        raise reused()
+    reply = receipt.kept or _replayed(receipt, command, row)
+    return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body, receipt.seal)
 
 
-def _decide(ledger: Ledger, command: Command) -> Reply:
+def _replayed(receipt: Receipt, command: Command, row: Row | None) -> Reply:
+    """The first answer; the resource as it is now where that showed it. Its fingerprint says that this is the same command."""
+    if command.name == "delete":
+        return _deleted(command, receipt.version)
+    if row is None:
+        raise Problem(410, "deleted", "This was done, and the resource was deleted afterwards.")
+    if command.name == "secret":
+        return Reply(receipt.status, _headers(command.resource, row.id, receipt.version))
+    return _shown(receipt.status, command, row)
+
+
+def reused() -> Problem:
+    detail = "This Idempotency-Key was used for another request. Use a new key for a new request."
+    return Problem(422, "idempotency-key-reused", detail)
+
+
+def _decide(ledger: Ledger, command: Command) -> tuple[Reply, int]:
+    """The answer, and the version that the command led to."""
     key = (command.resource.name, command.id)
     if key in ledger.deleted and command.name != "delete":
         raise Problem(410, "deleted", "This id was deleted, and a deleted id is never given out again.")
@@ -120,39 +148,42 @@ def _check_match(command: Command, row: Row) -> None:
         raise Problem(412, "version-mismatch", detail, version=row.version)
 
 
-def _create(ledger: Ledger, command: Command, row: Row | None) -> Reply:
+def _create(ledger: Ledger, command: Command, row: Row | None) -> tuple[Reply, int]:
     if row is not None:
         raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
-    state = _created(command)
-    new = Row(command.id, 1, state, command.now, command.now)
+    new = Row(command.id, 1, _created(command, ledger.now), ledger.now, ledger.now)
     body = _store(ledger, command, None, new, "created")
     ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
-    return Reply(201, {**_headers(command, 1), "Location": f"/{command.resource.name}/{command.id}"}, body)
+    return _shown(201, command, new, body), 1
 
 
-def _change(ledger: Ledger, command: Command, row: Row) -> Reply:
-    state, event = _next_state(command, row)
+def _change(ledger: Ledger, command: Command, row: Row) -> tuple[Reply, int]:
+    now = _time(ledger, row)
+    state, event = _next_state(command, row, now)
     if state == row.state and command.name in ("replace", "patch"):
-        return Reply(200, _headers(command, row.version), _representation(row))
-    new = Row(row.id, row.version + 1, state, row.created_at, command.now)
+        return _shown(200, command, row), row.version
+    new = Row(row.id, row.version + 1, state, row.created_at, now)
     body = _store(ledger, command, row, new, event)
     if command.name == "secret":
         ledger.secrets.setdefault((command.resource.name, row.id), {}).update(command.secrets)
-        return Reply(204, _headers(command, new.version))
-    return Reply(200, _headers(command, new.version), body)
+        return Reply(204, _headers(command.resource, row.id, new.version)), new.version
+    return _shown(200, command, new, body), new.version
 
 
-def _next_state(command: Command, row: Row) -> tuple[dict[str, Any], str]:
+def _time(ledger: Ledger, row: Row) -> str:
+    """A resource's time never runs backwards, though clocks of several machines stamp it."""
+    return max(ledger.now, row.updated_at)
+
+
+def _next_state(command: Command, row: Row, now: str) -> tuple[dict[str, Any], str]:
     resource = command.resource
     if command.name == "secret":
         return dict(row.state), "updated"
     if command.name in ("replace", "patch"):
-        return _replaced(command, row, _merged(command, row)), "updated"
+        return _replaced(command, row, _merged(command, row), now), "updated"
     spec = resource.commands[command.name]
     arguments = {name: getattr(command.arguments, name) for name in spec.arguments.model_fields}
-    extra = {"ctx": _context(command)} if spec.takes_context else {}
-    result = _refusable(lambda: getattr(resource.instance(row.state), spec.name)(**arguments, **extra))
-    return _validated(command, result), spec.event
+    return _called(command, now, resource.instance(row.state), **arguments), spec.event
 
 
 def _merged(command: Command, row: Row) -> BaseModel:
@@ -169,45 +200,45 @@ def _merged(command: Command, row: Row) -> BaseModel:
         raise invalid(error, command.body) from None
 
 
-def _created(command: Command) -> dict[str, Any]:
+def _created(command: Command, now: str) -> dict[str, Any]:
     """The state that a creation leads to: as asked, or what a method named `create` makes of it."""
     if "create" not in command.resource.commands:
         return dict(command.body)
-    return _called(command, command.resource.instance(command.body))
+    return _called(command, now, command.resource.instance(command.body))
 
 
-def _replaced(command: Command, row: Row, new: BaseModel) -> dict[str, Any]:
+def _replaced(command: Command, row: Row, new: BaseModel, now: str) -> dict[str, Any]:
     """The state that a replacement or a patch leads to: as asked, or what a method of its name makes of it."""
     if command.name not in command.resource.commands:
         return command.resource.encode(new)
-    return _called(command, command.resource.instance(row.state), new)
+    return _called(command, now, command.resource.instance(row.state), new)
 
 
-def _called(command: Command, instance: Any, *new: BaseModel) -> dict[str, Any]:
+def _called(command: Command, now: str, instance: Any, *new: BaseModel, **arguments: Any) -> dict[str, Any]:
+    """The state that a method makes."""
+    return _validated(command, _asked(command, now, instance, *new, **arguments))
+
+
+def _asked(command: Command, now: str, instance: Any, *new: BaseModel, **arguments: Any) -> Any:
     spec = command.resource.commands[command.name]
-    extra = {"ctx": _context(command)} if spec.takes_context else {}
-    return _validated(command, _refusable(lambda: getattr(instance, spec.name)(*new, **extra)))
+    extra = {"ctx": Context(datetime.fromisoformat(now), command.new_id, command.principal)} if spec.takes_context else {}
+    try:
+        return getattr(instance, spec.name)(*new, **arguments, **extra)
+    except Refused as refused:
+        raise Problem(409, refused.code, refused.detail, type="/problems/refused") from None
 
 
-def _delete(ledger: Ledger, command: Command, row: Row) -> Reply:
-    spec = command.resource.commands.get("delete")
-    if spec is not None:
-        extra = {"ctx": _context(command)} if spec.takes_context else {}
-        _refusable(lambda: command.resource.instance(row.state).delete(**extra))
+def _delete(ledger: Ledger, command: Command, row: Row) -> tuple[Reply, int]:
+    now = _time(ledger, row)
+    if "delete" in command.resource.commands:
+        _asked(command, now, command.resource.instance(row.state))
     key, version = (command.resource.name, row.id), row.version + 1
     _claim(ledger, command, row, None)
     del ledger.rows[key]
     ledger.deleted.add(key)
-    ledger.graves[key] = (version, command.now)
-    ledger.records.append((command.resource, _record(command, version, "deleted", None)))
-    return Reply(204, {"Consistency-Token": token(command.resource, row.id, version)})
-
-
-def _refusable(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except Refused as refused:
-        raise Problem(409, refused.code, refused.detail, type="/problems/refused") from None
+    ledger.graves[key] = (version, now)
+    ledger.records.append((command.resource, _record(command, version, now, "deleted", None)))
+    return _deleted(command, version), version
 
 
 def _validated(command: Command, result: Any) -> dict[str, Any]:
@@ -225,17 +256,13 @@ def _validated(command: Command, result: Any) -> dict[str, Any]:
         raise invalid(error) from None
 
 
-def _context(command: Command) -> Context:
-    return Context(datetime.fromisoformat(command.now), command.new_id, command.principal)
-
-
 def _store(ledger: Ledger, command: Command, old: Row | None, new: Row, event: str) -> bytes:
     value = _representation(new)
     if len(value) > MAX_VALUE:
         raise Problem(422, "too-large", f"The resource would have more than {MAX_VALUE // 1024} KiB.")
     _claim(ledger, command, old, new)
     ledger.rows[(command.resource.name, new.id)] = new
-    ledger.records.append((command.resource, _record(command, new.version, event, value)))
+    ledger.records.append((command.resource, _record(command, new.version, new.updated_at, event, value)))
     return value
 
 
@@ -264,13 +291,13 @@ def taken(name: str) -> Problem:
     return Problem(409, f"{name}-taken" if name else "taken", f"The {name or 'unique value'} belongs to another resource.", errors=errors)
 
 
-def _record(command: Command, version: int, event: str, value: bytes | None) -> Record:
+def _record(command: Command, version: int, time: str, event: str, value: bytes | None) -> Record:
     return Record(
         key=command.id,
         version=version,
         type=f"{command.resource.name}.{event}",
         event_id=command.event_id,
-        time=command.now,
+        time=time,
         value=value,
         args=command.args,
         traceparent=command.traceparent,
@@ -281,8 +308,20 @@ def _representation(row: Row) -> bytes:
     return encoded({"id": row.id, "version": row.version, **row.state, "created_at": row.created_at, "updated_at": row.updated_at})
 
 
-def _headers(command: Command, version: int) -> dict[str, str]:
-    return {"ETag": f'"{version}"', "Consistency-Token": token(command.resource, command.id, version)}
+def _shown(status: int, command: Command, row: Row, body: bytes | None = None) -> Reply:
+    """An answer with the resource in it, and its address where it is new."""
+    headers = _headers(command.resource, row.id, row.version)
+    if status == 201:
+        headers["Location"] = f"/{command.resource.name}/{row.id}"
+    return Reply(status, headers, _representation(row) if body is None else body)
+
+
+def _deleted(command: Command, version: int) -> Reply:
+    return Reply(204, {"Consistency-Token": token(command.resource, command.id, version)})
+
+
+def _headers(resource: Declaration, id_: str, version: int) -> dict[str, str]:
+    return {"ETag": f'"{version}"', "Consistency-Token": token(resource, id_, version)}
 
 
 def token(resource: Declaration, id_: str, version: int) -> str:

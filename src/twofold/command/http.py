@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -15,17 +14,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from twofold.command import body as bodies
-from twofold.command.decide import ANY, Command, replay, taken
+from twofold.command.decide import ANY, Command, replay, reused, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
 from twofold.command.writer import Writer, lost, unavailable
 from twofold.errors import EngineError, Problem
-from twofold.fields import timestamp
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.batcher import Batcher, Begun
 from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service, size
-from twofold.store.port import Receipt, WriteStore
+from twofold.store.port import Reply, Row, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 _TAGS = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
@@ -34,8 +32,8 @@ _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 LOOK_LANES = 4
 OVERHEAD = 512  # bytes that a command weighs beside its body
-Look = tuple[Declaration, dict[str, bytes], list[str]]
-Found = tuple[set[str], dict[str, Receipt]]
+Look = tuple[Command, dict[str, bytes]]
+Found = tuple[set[str], Reply | Problem | None]
 
 
 class CommandService:
@@ -54,7 +52,19 @@ class CommandService:
         self._hashes.close()
 
     def _look(self, items: list[Look]) -> list[Found]:
-        return [self._store.look(*item) for item in items]
+        return [self._seen(*item) for item in items]
+
+    def _seen(self, command: Command, values: dict[str, bytes]) -> Found:
+        """The unique fields whose values are taken, and what is answered to a command that was done before."""
+        keys = [command.receipt[0]] if command.receipt else []
+        taken, receipts = self._store.look(command.resource, values, keys, command.principal)
+        for receipt in receipts.values():
+            row = self._store.fetch(command.resource, [receipt.id]).get(receipt.id)
+            try:
+                return taken, replay(receipt, command, row if isinstance(row, Row) else None)
+            except Problem as problem:
+                return taken, problem
+        return taken, None
 
     def _routes(self, resource: Declaration) -> list[BaseRoute]:
         one = f"/{resource.name}/{{id}}"
@@ -78,7 +88,7 @@ class CommandService:
         async def create(request: Request) -> Response:
             body = await read_json(request)
             state, secrets = bodies.creation(resource, body)
-            return await self._new(request, resource, str(uuid_utils.uuid7()), body, state, secrets)
+            return await self._new(request, resource, new_id(), body, state, secrets)
 
         return create
 
@@ -117,9 +127,7 @@ class CommandService:
             body = await read_json(request)
             given = bodies.secret(resource, name, body)
             command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None})
-            if command.receipt and (receipt := await self._refused_early(resource, command)):
-                return _reply(replay(receipt, command.receipt[1]))
-            return await self._submit(request, command, await self._hashed(resource, given))
+            return await self._submit(request, command, given)
 
         return secret
 
@@ -129,7 +137,8 @@ class CommandService:
             arguments, args = bodies.arguments(spec, body)
             public = {key: value for key, value in body.items() if key not in spec.secret_arguments}
             command = _command(request, resource, spec.name, _id(request), _if_match(request), public, arguments=arguments, args=args)
-            return await self._submit(request, command)
+            told = {key: value for key, value in body.items() if key in spec.secret_arguments}
+            return await self._submit(request, command, told if spec.secret_arguments else None)
 
         return domain
 
@@ -145,37 +154,63 @@ class CommandService:
     ) -> Response:
         public = {key: value for key, value in body.items() if key not in secrets}
         command = _command(request, resource, "create", id_, match, public, body=state)
-        if any(field.hashed for field in resource.secrets):
-            if receipt := await self._refused_early(resource, command):
-                return _reply(receipt.reply if command.receipt is None else replay(receipt, command.receipt[1]))
-            secrets = await self._hashed(resource, secrets)
         return await self._submit(request, command, secrets)
 
-    async def _refused_early(self, resource: Declaration, command: Command) -> Receipt | None:
-        """A look before the expensive hash: a receipt that exists, or a Problem for a unique value that is taken."""
+    async def _submit(self, request: Request, command: Command, secrets: dict[str, Any] | None = None) -> Response:
+        """Answers a command. Nothing is hashed for one that was done before, or that wants a unique value that is taken."""
+        reply = await self._early(command, secrets) if secrets is not None else None
+        if reply is None:
+            if secrets is not None:
+                await self._hash(command, secrets)
+            reply = await self._written(request, command)
+        if reply.seal and not await asyncio.wrap_future(self._hashes.matches(reply.seal, _sealable(command, secrets or {}))):
+            raise reused()  # the same request, but for its secrets
+        return answer(reply.status, reply.body, reply.headers)
+
+    async def _early(self, command: Command, secrets: dict[str, Any]) -> Reply | None:
+        """A look before an expensive hash: the answer to what was done before, or a Problem for a unique value that is taken."""
+        resource = command.resource
+        if not command.receipt and not _passwords(command, secrets):
+            return None
         values = {unique.name: key for unique in resource.uniques if (key := unique.unique_key(command.body.get(unique.name)))}
-        keys = [command.receipt[0]] if command.receipt else []
         try:
-            found, receipts = await self._looks.ask((resource, values, keys))
+            found, reply = await self._looks.ask((command, values))
         except EngineError as error:
             raise unavailable(error) from error
-        if not receipts and found and command.match is None:  # under a given id, the value may be that id's own
+        if isinstance(reply, Problem):
+            raise reply
+        if reply is None and found and command.match is None:  # under a given id, the value may be that id's own
             raise taken(min(found))
-        return next(iter(receipts.values()), None)
+        return reply
 
-    async def _hashed(self, resource: Declaration, secrets: dict[str, str]) -> dict[str, str]:
-        hashed = dict(secrets)
-        for field in resource.secrets:
-            if field.name in secrets and field.hashed:
-                hashed[field.name] = await asyncio.wrap_future(self._hashes.submit(secrets[field.name]))
-        return hashed
+    async def _hash(self, command: Command, secrets: dict[str, Any]) -> None:
+        """What the table holds of the secrets, and what a receipt does: of a password alone, that same hash."""
+        hashes = {name: await asyncio.wrap_future(self._hashes.submit(secrets[name])) for name in _passwords(command, secrets)}
+        if command.name in ("create", "secret"):
+            command.secrets = {**secrets, **hashes}
+        if command.receipt and secrets:
+            alone = hashes.keys() == secrets.keys() and len(hashes) == 1
+            seal = next(iter(hashes.values())) if alone else await asyncio.wrap_future(self._hashes.submit(_sealable(command, secrets)))
+            command.seal = seal
 
-    async def _submit(self, request: Request, command: Command, secrets: dict[str, str] | None = None) -> Response:
-        command.secrets = secrets or {}
+    async def _written(self, request: Request, command: Command) -> Reply:
         try:
-            return _reply(await self._writer.ask(command, size(request) + OVERHEAD))
+            return await self._writer.ask(command, size(request) + OVERHEAD)
         except Begun:
             raise lost() from None
+
+
+def _passwords(command: Command, secrets: dict[str, Any]) -> list[str]:
+    """Which of the secrets are stored as hashes; a domain command's are not stored."""
+    stored = command.resource.secrets if command.name in ("create", "secret") else ()
+    return [field.name for field in stored if field.hashed and field.name in secrets]
+
+
+def _sealable(command: Command, secrets: dict[str, Any]) -> str:
+    """What a receipt holds a hash of: the password, where there is nothing else, or all secrets."""
+    if len(secrets) == 1 and (names := _passwords(command, secrets)):
+        return str(secrets[names[0]])
+    return orjson.dumps(secrets, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _by_method(methods: dict[str, Respond]) -> Respond:
@@ -195,12 +230,11 @@ def _command(
         resource=resource,
         name=name,
         id=id_,
-        now=timestamp(datetime.now(UTC)),
-        event_id=str(uuid_utils.uuid7()),
+        event_id=new_id(),
+        new_id=new_id,
         match=match,
         receipt=_receipt(request, public),
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
-        new_id=lambda: str(uuid_utils.uuid7()),
         **more,
     )
 
@@ -215,8 +249,8 @@ def _refuse_preconditions(request: Request, name: str, match: frozenset[int] | N
         raise Problem(400, "malformed-header", "If-Match has no meaning where the resource does not exist yet.")
 
 
-def _reply(reply: Any) -> Response:
-    return answer(reply.status, reply.body, reply.headers)
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
 
 
 def _id(request: Request) -> str:
@@ -240,7 +274,9 @@ def _if_match(request: Request) -> frozenset[int] | None:
 
 
 def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
-    """The Idempotency-Key, bare or quoted, and the fingerprint of what is asked. Secrets are not in it: it would be an oracle."""
+    """The Idempotency-Key, bare or quoted, and the fingerprint of what is asked but for its secrets: a quick hash tells these to whoever
+    has the table and tries them out.
+    """
     given = request.headers.getlist("idempotency-key")
     if not given:
         return None

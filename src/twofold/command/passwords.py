@@ -11,14 +11,17 @@ import re
 import threading
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from twofold.errors import Overloaded, Stopping
 
+T = TypeVar("T")
 LONGEST_WAIT = 2.0  # seconds
 PHC = re.compile(r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}")
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -57,12 +60,19 @@ class HashPool:
 
     def submit(self, password: str) -> Future[str]:
         """The hash as a PHC string, in time. Raises Overloaded when the pool is full, Stopping behind `close`."""
+        return self._queued(lambda: _HASHER.hash(password))
+
+    def matches(self, hashed: str, password: str) -> Future[bool]:
+        """Whether this hash is of this password, in time. Raises as `submit` does."""
+        return self._queued(lambda: _matches(hashed, password))
+
+    def _queued(self, work: Callable[[], T]) -> Future[T]:
         with self._lock:
             if self._waiting * self._seconds / self._workers > LONGEST_WAIT:
                 raise Overloaded("Too many passwords are being hashed. Try again in a moment.", seconds=2)
             if self._closed:
                 raise Stopping
-            future = self._pool.submit(self._hash, password)
+            future = self._pool.submit(self._timed, work)
             self._waiting += 1
         future.add_done_callback(self._done)  # also when it was cancelled before it began
         return future
@@ -76,14 +86,21 @@ class HashPool:
             self._closed = True
         self._pool.shutdown(cancel_futures=True)
 
-    def _hash(self, password: str) -> str:
+    def _timed(self, work: Callable[[], T]) -> T:
         begun = time.perf_counter()
         try:
-            return _HASHER.hash(password)
+            return work()
         finally:
             with self._lock:
                 self._seconds += (time.perf_counter() - begun - self._seconds) / 8
 
-    def _done(self, _: Future[str]) -> None:
+    def _done(self, _: Future[Any]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except VerifyMismatchError:
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from pydantic import SecretBytes, SecretStr
 
 from twofold.command.decide import Command, Ledger, decide, taken
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken, Unavailable
+from twofold.fields import timestamp
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
 from twofold.runtime.failures import Failures
@@ -137,14 +139,13 @@ def load(unit: Unit, commands: Sequence[Command], *, owners: bool) -> Ledger:
     Receipts are read last: what another process did under the same key is then seen in its receipt wherever it is seen in a row.
     Who owns which unique value need not be known: the unique index decides. To ask costs each batch, not to ask those with a conflict.
     """
-    ledger = Ledger()
+    ledger = Ledger(timestamp(datetime.now(UTC)))
     for resource in _resources(commands):
         ours = [command for command in commands if command.resource is resource]
         _load_rows(unit, ledger, resource, ours)
         if owners:
             _load_owners(unit, ledger, resource, ours)
-    keys = sorted({command.receipt[0] for command in commands if command.receipt})
-    ledger.receipts.update(unit.receipts(keys) if keys else {})
+    _load_receipts(unit, ledger, commands)
     return ledger
 
 
@@ -166,6 +167,18 @@ def _load_owners(unit: Unit, ledger: Ledger, resource: Declaration, commands: Se
         keys = {unique.unique_key(command.body.get(unique.name)) for command in commands} - {None}
         found = unit.taken(resource, unique.name, sorted(key for key in keys if key)) if keys else {}
         ledger.owners.update({(resource.name, unique.name, key): id_ for key, id_ in found.items()})
+
+
+def _load_receipts(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
+    """With the rows that the answers of a repeated creation show, whose ids are others than the commands'."""
+    keys = sorted({command.key for command in commands if command.key})
+    ledger.receipts.update(unit.receipts(keys) if keys else {})
+    for resource in _resources(commands) if ledger.receipts else ():
+        ids = {receipt.id for receipt in ledger.receipts.values() if receipt.key[1] == resource.name and not receipt.kept}
+        unknown = sorted(id_ for id_ in ids if (resource.name, id_) not in ledger.rows)
+        rows = {(resource.name, id_): row for id_, row in unit.peek(resource, unknown).items()}
+        ledger.before.update(rows)
+        ledger.rows.update(rows)
 
 
 def _answered(ledger: Ledger, command: Command) -> Answer:

@@ -176,6 +176,18 @@ class Database:
             part = tuple(keys[start : start + DELETE_KEYS])
             connection.exec_driver_sql(f"DELETE {hint}FROM {name} WHERE {key} IN ({self._places(part)})", part)
 
+    def clear_many(
+        self, connection: Connection, table: str, column: str, one: tuple[str, str], many: tuple[str, Sequence[str]], index: str
+    ) -> None:
+        """Sets a column to NULL where it holds something and the index's two columns are these; looks at no other rows."""
+        name, hint = self.quoted(table), f" FORCE INDEX ({index})" if self.mysql else ""
+        place = "%s" if self.mysql else "?"
+        for start in range(0, len(many[1]), DELETE_KEYS):
+            part = many[1][start : start + DELETE_KEYS]
+            where = f"{one[0]} = {place} AND {many[0]} IN ({self._places(part)}) AND {column} IS NOT NULL"
+            statement = f"UPDATE {name}{hint} SET {column} = NULL WHERE {where}"  # noqa: S608 - names of the runtime's own
+            connection.exec_driver_sql(statement, (one[1], *part))
+
     def _bound(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names as SQL has them, and rows as the driver takes them."""
         bound = [list(row) for row in rows]

@@ -15,6 +15,7 @@ from twofold.resource import Declaration
 
 RECEIPT_HOURS = 24
 UNIT_HOURS = 1
+Key = tuple[str, str, str]  # who asks ("" as long as nobody is known), resource, Idempotency-Key
 
 
 @dataclass(slots=True)  # not frozen: see Record
@@ -39,20 +40,29 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none)."""
+    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none). `seal` is that of the receipt that it rests on."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A command that was done under an Idempotency-Key; `fingerprint` is a SHA-256 of what was asked."""
+    """That a command was done under an Idempotency-Key: with which status, on which id, and the version that this led to.
 
-    key: str
+    `fingerprint` is a SHA-256 of what was asked but for its secrets, `seal` an argon2id hash of these, and goes with a deleted id. `kept`
+    is the whole answer, in the receipts of twofold 0.1 only.
+    """
+
+    key: Key
     fingerprint: bytes
-    reply: Reply
+    status: int
+    id: str
+    version: int
+    seal: str | None = None
+    kept: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +107,14 @@ class Unit(Protocol):
     def taken(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
         """Which unique values of the field `name` are taken, and by which id. Locks nothing; the unique index decides."""
 
-    def receipts(self, keys: Sequence[str]) -> dict[str, Receipt]:
+    def receipts(self, keys: Sequence[Key]) -> dict[Key, Receipt]:
         """The receipts that exist. Locks nothing."""
 
+    def peek(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Row]:
+        """The rows of these ids, as they are now. Locks nothing."""
+
     def save(self, resource: Declaration, writes: Writes) -> None:
-        """Deletes (leaving tombstones), updates, inserts, in this order. Raises Taken or Rejected."""
+        """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected."""
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
         """Puts records into the outbox, in the order given, and receipts beside them."""
@@ -122,8 +135,13 @@ class WriteStore(Protocol):
         Raises Unavailable where the answer cannot be had.
         """
 
-    def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
-        """A cheap look without locks: the names of unique fields whose value is taken, and the receipts that exist."""
+    def look(
+        self, resource: Declaration, values: Mapping[str, bytes], keys: Sequence[str], principal: str | None = None
+    ) -> tuple[set[str], dict[str, Receipt]]:
+        """A cheap look without locks: the names of unique fields whose value is taken, and the receipts that exist, by Idempotency-Key.
+
+        What is seen to be taken by a command that has a receipt is seen there too.
+        """
 
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         """Up to `limit` committed rows and tombstones, in the order of ids (by bytes), behind the id `after`. Locks nothing.

@@ -9,26 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import uuid_utils
-from sqlalchemy import Connection, Table, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, Table, func, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
 from twofold.errors import Contended, Taken, Unavailable
-from twofold.fields import Field, timestamp
+from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
 from twofold.store.engine import Database
-from twofold.store.port import Doubt, Loaded, Receipt, Reply, Row, Tombstone, Writes
+from twofold.store.port import Doubt, Key, Loaded, Receipt, Row, Tombstone, Writes
+from twofold.store.receipts import find, insert, unseal
 from twofold.store.scans import Scans
 from twofold.store.tables import Tables
 
 SETTLE_SECONDS = 10.0
 _OUTBOX = ("resource", "key", "version", "type", "event_id", "time", "value", "args", "traceparent")
-_RECEIPT = ("key", "fingerprint", "status", "headers", "body", "created_at")
 
 
 class SqlUnit:
@@ -45,14 +43,20 @@ class SqlUnit:
     def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
         if not ids:
             return Loaded()
-        table = self._tables.resources[resource.name]
-        columns = [table.c.id, table.c.version, *(table.c[f.column] for f in resource.public), table.c.created_at, table.c.updated_at]
-        query = select(*columns).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update(skip_locked=True)
+        query = self._query(resource, ids).order_by(self._tables.resources[resource.name].c.id).with_for_update(skip_locked=True)
         rows = {row[0]: _row(resource, row) for row in self._connection.execute(query)}
         missing = [id_ for id_ in ids if id_ not in rows]
         self._absent.update(missing)
         busy, deleted = self._missing(resource, missing) if missing else (set(), set())
         return Loaded(rows, frozenset(busy), frozenset(deleted))
+
+    def peek(self, resource: Declaration, ids: Sequence[str]) -> dict[str, Row]:
+        return {row[0]: _row(resource, row) for row in self._connection.execute(self._query(resource, ids))} if ids else {}
+
+    def _query(self, resource: Declaration, ids: Sequence[str]) -> Select[Any]:
+        table = self._tables.resources[resource.name]
+        fields = [table.c[field.column] for field in resource.public]
+        return select(table.c.id, table.c.version, *fields, table.c.created_at, table.c.updated_at).where(table.c.id.in_(ids))
 
     def _missing(self, resource: Declaration, ids: Sequence[str]) -> tuple[set[str], set[str]]:
         table, tombstone = self._tables.resources[resource.name], self._tables.tombstone
@@ -64,8 +68,8 @@ class SqlUnit:
     def taken(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
         return _taken(self._database, self._connection, self._tables.resources[resource.name], resource.field(name), keys)
 
-    def receipts(self, keys: Sequence[str]) -> dict[str, Receipt]:
-        return _receipts(self._connection, self._tables, keys)
+    def receipts(self, keys: Sequence[Key]) -> dict[Key, Receipt]:
+        return find(self._connection, self._tables, keys)
 
     def save(self, resource: Declaration, writes: Writes) -> None:
         self._begin()
@@ -75,6 +79,7 @@ class SqlUnit:
                 self._database.delete_many(self._connection, table, [id_ for id_, _, _ in writes.deletes])
                 graves = [(resource.name, *grave) for grave in writes.deletes]
                 self._database.insert_many(self._connection, self._tables.tombstone, ("resource", "id", "version", "deleted_at"), graves)
+                unseal(self._database, self._connection, resource, [id_ for id_, _, _ in writes.deletes])
             self._update(resource, writes)
             if writes.inserts:
                 columns = [*_columns(resource), *(field.column for field in resource.secrets)]
@@ -101,8 +106,7 @@ class SqlUnit:
         self._begin()
         if rows := [_outbox(resource, record) for resource, record in records]:
             self._database.insert_many(self._connection, self._tables.outbox, _OUTBOX, rows)
-        if rows := [_receipt(receipt) for receipt in sorted(receipts, key=lambda receipt: receipt.key)]:
-            self._database.insert_many(self._connection, self._tables.receipt, _RECEIPT, rows)
+        insert(self._database, self._connection, self._tables, receipts)
 
     def commit(self) -> None:
         self._database.commit(self._connection)
@@ -168,11 +172,14 @@ class SqlStore:
             if error.orig is None or error.orig.args[0] not in (1094, 1095):  # no such connection, or somebody else's by now
                 raise
 
-    def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
+    def look(
+        self, resource: Declaration, values: Mapping[str, bytes], keys: Sequence[str], principal: str | None = None
+    ) -> tuple[set[str], dict[str, Receipt]]:
         with self._database.read() as connection:
             table = self._tables.resources[resource.name]
             taken = {name for name, key in values.items() if _taken(self._database, connection, table, resource.field(name), [key])}
-            return taken, _receipts(connection, self._tables, receipts)
+            found = find(connection, self._tables, [(principal or "", resource.name, key) for key in keys])
+            return taken, {key[2]: receipt for key, receipt in found.items()}
 
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         return self._scans.scan(resource, after, limit)
@@ -220,23 +227,6 @@ def _secrets(resource: Declaration, given: Mapping[str, str]) -> list[str]:
 
 def _taken(database: Database, connection: Connection, table: Table, unique: Field, keys: Sequence[bytes]) -> dict[bytes, str]:
     return {bytes(key): id_ for key, id_ in database.find_many(connection, table, (unique.key_column, "id"), keys)}
-
-
-def _receipts(connection: Connection, tables: Tables, keys: Sequence[str]) -> dict[str, Receipt]:
-    if not keys:
-        return {}
-    table = tables.receipt
-    query = select(table.c.key, table.c.fingerprint, table.c.status, table.c.headers, table.c.body).where(table.c.key.in_(keys))
-    found = connection.execute(query).all()
-    return {
-        key: Receipt(key, bytes(mark), Reply(status, orjson.loads(headers), body.encode())) for key, mark, status, headers, body in found
-    }
-
-
-def _receipt(receipt: Receipt) -> tuple[Any, ...]:
-    reply = receipt.reply
-    headers = orjson.dumps(dict(reply.headers)).decode()
-    return receipt.key, receipt.fingerprint, reply.status, headers, reply.body.decode(), timestamp(datetime.now(UTC))
 
 
 def _outbox(resource: Declaration, record: Record) -> tuple[Any, ...]:

@@ -160,6 +160,7 @@ def _outbox(metadata: MetaData) -> Table:
 
 
 def _receipt(metadata: MetaData) -> Table:
+    """`headers` and `body` hold something in receipts of twofold 0.1 only, which have none of the columns that may be null."""
     return Table(
         "receipt",
         metadata,
@@ -169,7 +170,12 @@ def _receipt(metadata: MetaData) -> Table:
         Column("headers", long_text(), nullable=False),
         Column("body", long_text(), nullable=False),
         Column("created_at", Timestamp, nullable=False),
+        Column("resource", String(63)),
+        Column("id", String(36)),
+        Column("version", BigInteger),
+        Column("seal", String(255)),
         Index("receipt_created_at", "created_at"),
+        Index("receipt_resource_id", "resource", "id"),
         **_MYSQL,
     )
 

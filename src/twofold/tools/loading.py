@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from typing import IO, Any
 
@@ -24,7 +23,7 @@ from twofold.command.decide import Command
 from twofold.command.passwords import PHC, HashPool
 from twofold.command.writer import Writer
 from twofold.errors import Problem, Unavailable
-from twofold.fields import Field, timestamp
+from twofold.fields import Field
 from twofold.resource import Declaration
 from twofold.runtime import strictjson
 from twofold.runtime.retry import Backoff
@@ -85,9 +84,7 @@ class Loader:
         except Problem as problem:
             self._rejected(number, text, problem)
             return None
-        now, new = timestamp(datetime.now(UTC)), str(uuid_utils.uuid7())
-        event = str(uuid_utils.uuid7())
-        return Command(self.resource, "create", new, now, event, body=state, secrets=secrets, receipt=(key, MARK), new_id=_new_id)
+        return Command(self.resource, "create", _new_id(), _new_id(), _new_id, body=state, secrets=secrets, receipt=(key, MARK))
 
     def _hashed(self, commands: list[tuple[int, str, Command]]) -> list[tuple[int, str, Command]]:
         """Passwords that are argon2id hashes already are stored as they are: in an import only."""
