@@ -28,7 +28,8 @@ class Command:
     """A command as the edge hands it on, its body already validated on its own. Nobody changes it once it is submitted.
 
     `name` is create, replace, patch, delete, secret, or a domain command's. `body` is JSON: the whole state for create, members for
-    replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `deadline` is monotonic seconds.
+    replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `deadline` is monotonic seconds. `created_at` is
+    given where an import brings it along.
     """
 
     resource: Declaration
@@ -46,6 +47,7 @@ class Command:
     principal: str | None = None
     new_id: Callable[[], str] = str
     deadline: float = 0.0
+    created_at: str | None = None
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ def _create(ledger: Ledger, command: Command, row: Row | None) -> Reply:
     if row is not None:
         raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
     state = _created(command)
-    new = Row(command.id, 1, state, command.now, command.now)
+    new = Row(command.id, 1, state, command.created_at or command.now, command.now)
     body = _store(ledger, command, None, new, "created")
     ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
     return Reply(201, {**_headers(command, 1), "Location": f"/{command.resource.name}/{command.id}"}, body)

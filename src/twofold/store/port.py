@@ -125,6 +125,9 @@ class WriteStore(Protocol):
     def look(self, resource: Declaration, values: Mapping[str, bytes], receipts: Sequence[str]) -> tuple[set[str], dict[str, Receipt]]:
         """A cheap look without locks: the names of unique fields whose value is taken, and the receipts that exist."""
 
+    def owners(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """Which committed values of the unique field `name` are taken, and by which id. Locks nothing."""
+
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         """Up to `limit` committed rows and tombstones, in the order of ids (by bytes), behind the id `after`. Locks nothing.
 

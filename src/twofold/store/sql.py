@@ -174,6 +174,10 @@ class SqlStore:
             taken = {name for name, key in values.items() if _taken(self._database, connection, table, resource.field(name), [key])}
             return taken, _receipts(connection, self._tables, receipts)
 
+    def owners(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        with self._database.read() as connection:
+            return _taken(self._database, connection, self._tables.resources[resource.name], resource.field(name), keys)
+
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         return self._scans.scan(resource, after, limit)
 
