@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from twofold import __version__
+from twofold.cli_import import imports
 from twofold.cli_index import index
 from twofold.cli_letters import letters
 from twofold.cli_options import (
@@ -34,6 +35,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 cli.add_typer(letters, name="dead-letters")
+cli.add_typer(imports)
 cli.add_typer(index)
 cli.command()(verify)
 
@@ -168,37 +170,6 @@ def check(
         typer.echo("\n".join(f"{'ok  ' if good else 'BAD '} {text}" for good, text in found))
     if not all(good for good, _ in found):
         raise typer.Exit(1)
-
-
-@cli.command("import")
-def import_(
-    resource: Annotated[str, typer.Argument(help="The resource, for example users.")],
-    file: Annotated[str, typer.Argument(help="NDJSON, or CSV with a header (by its ending .csv); - for NDJSON from standard input.")],
-    rejects: Annotated[Path | None, typer.Option(help="Where bad lines go, with the reason. [default: FILE.rejects]")] = None,
-    app: AppPath = None,
-    data: Data = None,
-    write_url: WriteUrl = None,
-    log_url: LogUrl = None,
-    read_url: ReadUrl = None,
-) -> None:
-    """Create resources from a file, through the command path. Run it again to go on after an interruption."""
-    from twofold.tools import importing  # noqa: PLC0415
-
-    raise typer.Exit(importing.run(settings_of(locals()), resource, file, rejects))
-
-
-@cli.command()
-def demo(
-    users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many users to create.")] = 10_000,
-    data: Data = None,
-    write_url: WriteUrl = None,
-    log_url: LogUrl = None,
-    read_url: ReadUrl = None,
-) -> None:
-    """Fill the built-in app with realistic users. All share one precomputed password hash."""
-    from twofold.tools import importing  # noqa: PLC0415
-
-    raise typer.Exit(importing.demo(settings_of(locals()), users))
 
 
 @cli.command()

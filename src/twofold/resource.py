@@ -114,8 +114,8 @@ class Declaration:
 
     @cached_property
     def alone(self) -> Mapping[str, SchemaValidator]:
-        """What validates a body that holds one secret, by its name."""
-        return {field.name: memberwise(self.cls, [field.name]) for field in self.secrets}
+        """What validates a body that holds one secret, or one unique field, by its name."""
+        return {field.name: memberwise(self.cls, [field.name]) for field in (*self.secrets, *self.uniques)}
 
     @property
     def dead_letters(self) -> str:

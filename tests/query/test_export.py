@@ -57,11 +57,18 @@ def test_a_table_has_a_head_and_no_formulas(films: Http) -> None:
     assert answer.text.endswith("\r\n")
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@a", "\ta", "\ra", "\na", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20a", " =1", "\ufeff=1", "\u200b=1", "'a"]
+)
 def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
     table = exports._Csv(FILMS, frozenset({"title"}))
-    assert table._cell("title", text) == f"'{text}"
-    assert table._cell("title", f"a{text}") == f"a{text}"
+    assert table._cell("title", text) == f'"\'{text}"'
+    assert table._cell("title", f"a{text}") == f'"a{text}"'
+
+
+def test_text_stands_in_quotes_so_that_no_other_separator_parts_it() -> None:
+    table = exports._Csv(FILMS, frozenset({"title"}))
+    assert [table._cell("title", text) for text in ("a;=1+1", "", 'say "x"', None)] == ['"a;=1+1"', '""', '"say ""x"""', ""]
 
 
 def test_an_export_is_described_before_it_is_begun(films: Http) -> None:

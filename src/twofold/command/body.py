@@ -16,9 +16,9 @@ MAX_SECRET_BYTES = 1024
 Error = dict[str, Any]
 
 
-def creation(resource: Declaration, body: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """The public state and the secrets of a new resource. Raises Problem 422."""
-    errors = _guarded(resource, body)
+def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
+    """The public state and the secrets of a new resource. Raises Problem 422. With `guarded`, fields that commands change may be given."""
+    errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
         errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
     instance = _validated(resource.cls.__pydantic_validator__, body, errors)
@@ -26,9 +26,9 @@ def creation(resource: Declaration, body: Any) -> tuple[dict[str, Any], dict[str
     return resource.encode(instance), secrets
 
 
-def members(resource: Declaration, body: Any, *, patch: bool) -> dict[str, Any]:
+def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = False) -> dict[str, Any]:
     """The members of a replacement or a merge patch, each valid by itself; as a whole they are validated when they are applied."""
-    errors = _guarded(resource, body)
+    errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
         if field.name in _names(body):
             path = f"PUT /{resource.name}/{{id}}/{field.name}"
@@ -48,6 +48,12 @@ def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     errors = _weakness(resource, name, body.get(name) if isinstance(body, dict) else None)
     values, *_ = _validated(resource.alone[name], body, errors)
     return {name: _secret(resource, name, values[name].get_secret_value())}
+
+
+def member(resource: Declaration, name: str, value: Any) -> Any:
+    """The value of a unique field as state has it. Raises Problem 422."""
+    values, *_ = _validated(resource.alone[name], {name: value}, [])
+    return resource.field(name).encode(values[name])
 
 
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:

@@ -29,7 +29,8 @@ class Command:
 
     `name` is create, replace, patch, delete, secret, or a domain command's. `body` is JSON: the whole state for create, members for
     replace and patch. `match` holds the versions of If-Match (ANY for `*`, None without). `receipt` is the Idempotency-Key and the
-    fingerprint of what is asked, `seal` a hash of the secrets among it. `deadline` is monotonic seconds.
+    fingerprint of what is asked, `seal` a hash of the secrets among it. `deadline` is monotonic seconds. `created_at` is given where an
+    import brings it along.
     """
 
     resource: Declaration
@@ -47,6 +48,7 @@ class Command:
     traceparent: str | None = None
     principal: str | None = None
     deadline: float = 0.0
+    created_at: str | None = None
 
     @property
     def key(self) -> Key | None:
@@ -151,7 +153,7 @@ def _check_match(command: Command, row: Row) -> None:
 def _create(ledger: Ledger, command: Command, row: Row | None) -> tuple[Reply, int]:
     if row is not None:
         raise Problem(412, "exists", "The id exists already, and If-None-Match: * asks for a new one.", version=row.version)
-    new = Row(command.id, 1, _created(command, ledger.now), ledger.now, ledger.now)
+    new = Row(command.id, 1, _created(command, ledger.now), command.created_at or ledger.now, ledger.now)
     body = _store(ledger, command, None, new, "created")
     ledger.secrets[(command.resource.name, command.id)] = dict(command.secrets)
     return _shown(201, command, new, body), 1

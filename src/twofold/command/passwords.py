@@ -19,17 +19,34 @@ from typing import Any, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from twofold.errors import Overloaded, Stopping
+from twofold.errors import Overloaded, Problem, Stopping
 
 T = TypeVar("T")
 LONGEST_WAIT = 2.0  # seconds
 PHC = re.compile(r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}")
+_FOREIGN = re.compile(r"\$(argon2\w*|2[abxy]?|scrypt|s0|pbkdf2[\w-]*|[1567]|y|gy|sha1|apr1|P|H)\$")
+_COSTS = re.compile(r"m=(\d+),t=(\d+),p=(\d+)")
+MAX_MEMORY, MAX_PASSES, MAX_LANES = 1 << 20, 100, 16  # KiB, at each login; what a hash asks for is paid by who checks it
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 def normalised(password: str) -> str:
     """The form that is hashed, so that one keyboard's é is another's."""
     return unicodedata.normalize("NFKC", password)
+
+
+def is_hash(text: str) -> bool:
+    """Whether this is an argon2id hash that can be stored as it is. Raises Problem 422 for one of another kind, or of too high a cost."""
+    if PHC.fullmatch(text) and (costs := _COSTS.search(text)):
+        memory, passes, lanes = map(int, costs.groups())
+        if 1 <= passes <= MAX_PASSES and 1 <= lanes <= MAX_LANES and 8 * lanes <= memory <= MAX_MEMORY:
+            return True
+        limits = f"m up to {MAX_MEMORY} and at least 8 times p, t from 1 to {MAX_PASSES}, p from 1 to {MAX_LANES}"
+        raise Problem(422, "validation-failed", f"This hash asks for too much, or cannot be checked: it needs {limits}.")
+    if _FOREIGN.match(text):
+        detail = "This looks like a hash, and of hashes only argon2id can be stored, as $argon2id$v=19$m=…,t=…,p=…."
+        raise Problem(422, "validation-failed", detail)
+    return False
 
 
 def is_common(password: str) -> bool:

@@ -7,8 +7,6 @@ whole; where something fails midway, that line is missing and the connection is 
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,7 +17,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from twofold.errors import Problem
-from twofold.fields import Field
 from twofold.index.port import ReadStore
 from twofold.index.search import Hit
 from twofold.query import parameters
@@ -28,13 +25,13 @@ from twofold.query.language import Exported
 from twofold.record import encoded
 from twofold.resource import Declaration
 from twofold.runtime.web import SECURITY
+from twofold.spreadsheets import safe
 
 log: Any = structlog.get_logger()
 MAX_EXPORTS = 2  # at a time in one process
 PIECE = 1 << 18  # bytes that a client takes at a time, so that a slow one is not taken for one that has stopped
 STALLED_SECONDS = 60.0  # a client that takes nothing for so long is cut off, since its export holds a snapshot
 RETRY_SECONDS = 10
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 Lines = Generator[bytes, None, None]
 
@@ -143,12 +140,12 @@ class _Ndjson:
 
 
 class _Csv:
-    """A head with the members' names, then a line for each hit (RFC 4180)."""
+    """A head with the members' names, then a line for each hit (RFC 4180). Texts and lists are in quotes, null is nothing at all."""
 
     def __init__(self, resource: Declaration, fields: frozenset[str]) -> None:
         self._resource, self._fields = resource, fields
         self._members = [name for name in parameters.members(resource) if not fields or name in fields]
-        self._texts = {field.name for field in resource.indexed if _may_be_formula(field)}
+        self._texts = {field.name for field in resource.indexed if field.kind == "string" and not field.many}
 
     def head(self) -> bytes:
         return _csv([self._members])
@@ -165,18 +162,17 @@ class _Csv:
         if value is None:
             return ""
         if isinstance(value, str):
-            return f"'{value}" if name in self._texts and value.startswith(FORMULA) else value
-        return orjson.dumps(value).decode()
+            return _quoted(safe(value)) if name in self._texts else value
+        text = orjson.dumps(value).decode()
+        return _quoted(text) if isinstance(value, list) else text
 
 
-def _may_be_formula(field: Field) -> bool:
-    return field.kind == "string" and not field.many
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    return "".join(f"{','.join(row)}\r\n" for row in rows).encode()
 
 
 _FORMATS: dict[str, type[_Ndjson | _Csv]] = {"ndjson": _Ndjson, "csv": _Csv}

@@ -143,6 +143,9 @@ class WriteStore(Protocol):
         What is seen to be taken by a command that has a receipt is seen there too.
         """
 
+    def owners(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """Which committed values of the unique field `name` are taken, and by which id. Locks nothing."""
+
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         """Up to `limit` committed rows and tombstones, in the order of ids (by bytes), behind the id `after`. Locks nothing.
 

@@ -181,6 +181,10 @@ class SqlStore:
             found = find(connection, self._tables, [(principal or "", resource.name, key) for key in keys])
             return taken, {key[2]: receipt for key, receipt in found.items()}
 
+    def owners(self, resource: Declaration, name: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        with self._database.read() as connection:
+            return _taken(self._database, connection, self._tables.resources[resource.name], resource.field(name), keys)
+
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
         return self._scans.scan(resource, after, limit)
 

@@ -23,12 +23,12 @@ LAST = (
 )
 
 
-def users(count: int, password: str, *, first: int = 0) -> Iterator[tuple[int, str, Any]]:
-    """`count` users with e-mail addresses of their own, the same ones in every run, numbered from `first`."""
-    draw = random.Random(first)  # noqa: S311 - names, not secrets
-    for number in range(first, first + count):
+def users(count: int, password: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """`count` users with e-mail addresses of their own, numbered from 1: the same ones in every run."""
+    draw = random.Random(0)  # noqa: S311 - names, not secrets
+    for number in range(1, count + 1):
         name = f"{draw.choice(FIRST)} {draw.choice(LAST)}"
-        yield number, name, {"name": name, "email": f"{_ascii(name)}.{number}@example.com", "password": password}
+        yield number, {"name": name, "email": f"{_ascii(name)}.{number}@example.com", "password": password}
 
 
 def _ascii(name: str) -> str:

@@ -1,151 +1,211 @@
-"""`twofold import` and `twofold demo`: progress, rejects, and with the embedded default the whole pipeline."""
+"""`twofold import` and `twofold demo`: from a file to commands, with progress, rejects, and on the embedded default the whole pipeline."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+import gzip
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
-import orjson
-import uuid_utils
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from twofold.bootstrap import WRITE, System, load_app, resource_of
 from twofold.command.passwords import PHC, HashPool
 from twofold.command.writer import Writer
 from twofold.errors import SettingsError
+from twofold.imports.lines import Damaged, Line, Notes
+from twofold.imports.loader import Creator, Interrupted, Loader, Tally
+from twofold.imports.objects import objects
+from twofold.imports.options import Options, check
+from twofold.imports.rejects import Rejects
+from twofold.imports.source import Source, open_source, stem_of
+from twofold.imports.table import Table
+from twofold.imports.updater import Updater
 from twofold.resource import Declaration
 from twofold.runtime.service import Service, stop_all
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
-from twofold.tools.loading import Loader, Tally, comma_separated, ndjson
-from twofold.tools.running import drain, interruptible
+from twofold.tools.progress import Progress
+from twofold.tools.running import INTERRUPTED, drain, interruptible
 from twofold.tools.serving import wait_for
+from twofold.users import User
 
-HEAD = 1 << 20
 HASHES_PER_SECOND = 35  # on one core; for the estimate that is told beforehand
 talk = Console(stderr=True)
 
 
-def run(settings: Settings, name: str, file: str, rejects: Path | None) -> int:
-    """Imports a file. Returns the exit code: 0, or 1 where lines were rejected or the import was interrupted."""
-    app = load_app(settings.app)
-    resource = resource_of(app, name)
+@dataclass(slots=True)
+class Outcome:
+    """What became of an import: what is told at the end, and the exit code."""
+
+    tally: Tally
+    seconds: float = 0.0
+    last: int = 0  # the number of the last line that was read
+    interrupted: bool = False
+    notes: Notes = field(default_factory=Notes)
+
+
+def run(settings: Settings, name: str, file: str, rejects: Path | None, options: Options) -> int:
+    """Imports a file. Returns the exit code: 0; 1 where lines were rejected, or the file is a part only; 130 where it was interrupted."""
+    resource = resource_of(load_app(settings.app), name)
+    check(resource, options)
     path = None if file == "-" else Path(file)
-    if path is not None and not path.is_file():
-        raise SettingsError(f"There is no file {path}.")
-    system = System(app, settings)
-    rejects = rejects or Path(f"{path or 'stdin'}.rejects")
-    with _source(path) as (stream, total, key):
-        _estimate(resource, path, total)
-        lines = comma_separated(stream, resource) if path and path.suffix == ".csv" else ndjson(stream)
-        return _load(system, resource, lines, total, key, rejects)
+    notes = Notes()
+    with open_source(path, options) as source:
+        table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
+        _estimate(resource, source)
+        place = _place(path, rejects, source, table)
+        system = System(load_app(settings.app), settings)
+        try:
+            wait_for(system, settings, {WRITE})
+            refused = _rejects(place, resource, options, table)
+            lines = _whole(table or objects(source, resource, options, notes))
+            return _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
+        finally:
+            system.close()
 
 
 def demo(settings: Settings, count: int) -> int:
-    """Creates `count` users of the built-in app."""
-    system = System(load_app("twofold.users:app"), settings)
+    """Sees to it that the built-in app has these users."""
+    app = load_app(settings.app)
+    resource = app.resources.get("users")
+    if resource is None or not issubclass(resource.cls, User):
+        raise SettingsError(
+            f"`twofold demo` fills the built-in users, which {settings.app} has not. `twofold import` fills a resource from a file."
+        )
     pool = HashPool()
     [password] = pool.many(["a demo password"])
     pool.close()
-    resource = system.app.resources["users"]
-    wait_for(system, settings, {WRITE})
-    first = system.store.count(resource)
-    return _load(system, resource, demo_users.users(count, password, first=first), count, f"demo-{first}", Path("demo.rejects"))
+    system = System(app, settings)
+    try:
+        wait_for(system, settings, {WRITE})
+        rejects = Rejects(Path("demo.rejects.ndjson"), frozenset({"password"}))
+        options = Options(by="email")
+        made = 0
+
+        def lines() -> Iterator[Line]:
+            nonlocal made
+            for number, body in demo_users.users(count, password):
+                made = number
+                yield Line(number, "", body, members=body)
+
+        return _load(system, resource, lines(), rejects, options, Notes(), Progress(talk, lambda: made, count))
+    finally:
+        system.close()
 
 
-def _load(system: System, resource: Declaration, lines: Iterable[tuple[int, str, Any]], total: int | None, key: str, rejects: Path) -> int:
-    wait_for(system, system.settings, {WRITE})
-    embedded = system.settings.embedded
-    services: list[Service] = [system.relay(), *system.projectors()] if embedded else []
+def _place(path: Path | None, rejects: Path | None, source: Source, table: Table | None) -> Path:
+    """Where rejects go: beside the file, in its format."""
+    ending = source.format if table else "ndjson"
+    place = rejects or (path.parent if path else Path()) / f"{stem_of(path)}.rejects.{ending}"
+    if path is not None and place.exists() and place.samefile(path):
+        raise SettingsError(f"{place} is the file that is read. Name another with --rejects.")
+    return place
+
+
+def _rejects(place: Path, resource: Declaration, options: Options, table: Table | None) -> Rejects:
+    secret = {each.name for each in resource.secrets}
+    if table is None:
+        return Rejects(place, frozenset(secret | {name for name, member in options.columns.items() if member in secret}))
+    hidden = frozenset(name for name in table.header if options.member(name) in secret)
+    return Rejects(place, hidden, table.header, table.delimiter, options.encoding)
+
+
+def _whole(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines; Damaged where the file cannot be read to its end."""
+    number = 0
+    try:
+        for line in lines:
+            number = line.number
+            yield line
+    except (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Damaged(f"Behind line {number} the file cannot be read: {error}. What stands there was not imported.") from None
+
+
+def _load(
+    system: System, resource: Declaration, lines: Iterable[Line], rejects: Rejects, options: Options, notes: Notes, progress: Progress
+) -> int:
+    services: list[Service] = [system.relay(), *system.projectors()] if system.settings.embedded else []
     for service in services:
         service.start()
     writer = Writer(system.store, services[0].wake if services else lambda: None)
     begun = time.monotonic()
     try:
-        with _rejecting(rejects) as reject, interruptible() as interrupted:
-            loader = Loader(resource, system.store, writer, reject, key)
-            _shown(loader, lines, total, interrupted)
-            loader.hashes.close()
-        writer.stop()
-        if services:
-            drain(system, services)
+        with interruptible() as interrupted:
+            loader = (Updater if options.by else Creator)(resource, system.store, writer, rejects, options, interrupted)
+            outcome = Outcome(loader.tally, notes=notes)
+            with _closing(loader, rejects, writer):
+                _run(loader, lines, outcome, progress, interrupted)
+            outcome.seconds = time.monotonic() - begun
+            if services:
+                drain(system, services, interrupted)
     finally:
         stop_all(services)
-        system.close()
-    return _told(loader.tally, time.monotonic() - begun, rejects, interrupted(), embedded)
-
-
-def _shown(loader: Loader, lines: Iterable[tuple[int, str, Any]], total: int | None, interrupted: Callable[[], bool]) -> None:
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeRemainingColumn())
-    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
-        task = progress.add_task("import", total=total)
-        for tally in loader.load(lines):
-            progress.update(task, completed=tally.lines)
-            if interrupted():
-                return
-
-
-def _told(tally: Tally, seconds: float, rejects: Path, interrupted: bool, embedded: bool) -> int:
-    rate = tally.lines / seconds if seconds else 0
-    print(f"created {tally.created}, already there {tally.already}, rejected {tally.rejected}; {seconds:.1f} s, {rate:.0f} lines/s")
-    if tally.rejected:
-        print(f"rejected lines and reasons: {rejects}", file=sys.stderr)
-    if interrupted:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-    elif not embedded:
-        print("the relay and the projectors carry it to the index: see `twofold status`", file=sys.stderr)
-    return 1 if tally.rejected or interrupted else 0
+    return _told(outcome, options, rejects, embedded=system.settings.embedded)
 
 
 @contextmanager
-def _source(path: Path | None) -> Iterator[tuple[IO[str], int | None, str]]:
-    """The stream, its number of lines if that can be known, and the name under which an import of it is resumed."""
-    if path is None:
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-        yield sys.stdin, None, str(uuid_utils.uuid7())
-        return
-    total, content = 0, hashlib.sha256()
-    with path.open("rb") as raw:
-        while part := raw.read(HEAD):
-            total += part.count(b"\n")
-            content.update(part)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        yield stream, total, content.hexdigest()
-
-
-def _estimate(resource: Declaration, path: Path | None, total: int | None) -> None:
-    """Hashing plain passwords is meant to be slow; who imports many is told before it begins."""
-    if path is None or not total or not any(field.secret == "password" for field in resource.secrets):  # noqa: S105 - a kind
-        return
-    with path.open("rb") as raw:
-        if PHC.search(raw.read(HEAD).decode("utf-8", "replace")):
-            return
-    seconds = total / HASHES_PER_SECOND / HashPool.workers()
-    talk.print(f"{total:,} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
-
-
-@contextmanager
-def _rejecting(path: Path) -> Iterator[Callable[[int, str, str], None]]:
-    """Writes rejects as NDJSON, to a file that only exists if there are any, and that only its owner can read."""
-    file: IO[bytes] | None = None
-
-    def reject(number: int, text: str, reason: str) -> None:
-        nonlocal file
-        if file is None:
-            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-            path.chmod(0o600)  # it may have been there
-        text = text.encode("utf-8", "replace").decode()
-        file.write(orjson.dumps({"line": number, "reason": reason, "text": text}) + b"\n")
-
+def _closing(loader: Loader, rejects: Rejects, writer: Writer) -> Iterator[None]:
     try:
-        yield reject
+        yield
     finally:
-        if file is not None:
-            file.close()
+        loader.close()
+        writer.stop()
+        rejects.close()
+
+
+def _run(loader: Loader, lines: Iterable[Line], outcome: Outcome, progress: Progress, interrupted: Callable[[], bool]) -> None:
+    try:
+        with progress:
+            for tally in loader.load(lines):
+                progress.show(tally.lines)
+                if interrupted():
+                    raise Interrupted
+    except Interrupted:
+        outcome.interrupted = True
+    except Damaged as damage:
+        outcome.notes.damage = str(damage)
+
+
+def _told(outcome: Outcome, options: Options, rejects: Rejects, *, embedded: bool) -> int:
+    tally, notes = outcome.tally, outcome.notes
+    rate = tally.lines / outcome.seconds if outcome.seconds else 0
+    middle = f"changed {tally.changed}, unchanged {tally.unchanged}" if options.by else f"already there {tally.already}"
+    print(f"created {tally.created}, {middle}, rejected {tally.rejected}; {outcome.seconds:.1f} s, {rate:.0f} lines/s")
+    for line in _remarks(outcome, options, rejects, embedded=embedded):
+        print(line, file=sys.stderr)
+    if outcome.interrupted:
+        return INTERRUPTED
+    return 1 if tally.rejected or notes.damage else 0
+
+
+def _remarks(outcome: Outcome, options: Options, rejects: Rejects, *, embedded: bool) -> Iterator[str]:
+    tally, notes = outcome.tally, outcome.notes
+    if tally.rejected:
+        yield f"rejected lines and reasons: {rejects.path}"
+    if rejects.blanked:
+        yield "secrets are not among them: fill them in before you import that file"
+    if notes.left_out:
+        how = "" if options.with_ids else "; --with-ids keeps id and created_at"
+        yield f"left out, since the store gives them: {', '.join(sorted(notes.left_out))}{how}"
+    if tally.kept:
+        yield f"secrets of {tally.kept} rows that were there are as they were: a secret is changed by PUT"
+    if notes.damage and not outcome.interrupted:
+        yield notes.damage
+    if outcome.interrupted:
+        yield f"interrupted after {tally.lines} lines: run the same command again to go on"
+    elif not embedded:
+        yield "the relay and the projectors carry it to the index: see `twofold status`"
+
+
+def _estimate(resource: Declaration, source: Source) -> None:
+    """Hashing plain passwords is meant to be slow; who imports many is told before it begins."""
+    if not source.size or not any(each.hashed for each in resource.secrets) or PHC.search(source.head):
+        return
+    lines = source.size * source.head.count("\n") / max(len(source.head.encode("utf-8", "replace")), 1)
+    seconds = lines / HASHES_PER_SECOND / HashPool.workers()
+    talk.print(f"{lines:,.0f} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")

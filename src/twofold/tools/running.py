@@ -29,9 +29,9 @@ def pipeline(system: System) -> Iterator[None]:
         stop_all(services)
 
 
-def drain(system: System, services: list[Service]) -> None:
-    """Waits until everything is searchable, or a service has failed."""
-    while not settled(status(system)) and not any(service.ended.is_set() for service in services):
+def drain(system: System, services: list[Service], interrupted: Callable[[], bool] = lambda: False) -> None:
+    """Waits until everything is searchable, or a service has failed, or somebody asks to stop."""
+    while not interrupted() and not settled(status(system)) and not any(service.ended.is_set() for service in services):
         time.sleep(0.05)
 
 

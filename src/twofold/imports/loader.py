@@ -1,0 +1,283 @@
+"""Lines as commands, through the same path as HTTP, in batches: creations, each under a key of its own, or additions and changes.
+
+A creation's key is made of the resource, the first row of the file, the line's number, and what the line asks for without its secrets. So
+the same file goes on where it stopped, one that has grown creates what is new, and another file, another resource or a line that was
+changed is not taken for one that was imported. No client can send such a key: it is not ASCII.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import orjson
+import structlog
+import uuid_utils
+
+from twofold.command import body as bodies
+from twofold.command.decide import ANY, Command
+from twofold.command.passwords import HashPool, is_hash
+from twofold.command.writer import Writer
+from twofold.errors import Problem, Unavailable
+from twofold.fields import Field, timestamp
+from twofold.imports.lines import Damaged, Line
+from twofold.imports.options import Options
+from twofold.imports.rejects import Rejects
+from twofold.record import UUID
+from twofold.resource import Declaration
+from twofold.runtime.retry import Backoff
+from twofold.runtime.strictjson import NotJson
+from twofold.store.port import Reply, Row, WriteStore
+from twofold.values import NotAValue, from_text
+
+CHUNK = 500
+CHUNK_SIZE = 4 << 20  # characters
+OVERHEAD = 512
+KEY = "import\u00b7"  # what no client can send as an Idempotency-Key, since that is ASCII
+log: Any = structlog.get_logger()
+T = TypeVar("T")
+_CREATED_AT = Field("created_at", "created_at", "datetime")
+
+
+class Interrupted(Exception):
+    """The import was asked to stop while it waited for the write store."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many lines were what. `already` were created by an import before; `kept` secrets of rows that are there were not touched."""
+
+    created: int = 0
+    already: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    kept: int = 0
+
+    @property
+    def lines(self) -> int:
+        return self.created + self.already + self.changed + self.unchanged + self.rejected
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A line that fits: its public state and secrets, and what it asks for without them, as JSON."""
+
+    line: Line
+    state: dict[str, Any]
+    secrets: dict[str, str]
+    asked: bytes
+
+
+class Loader:
+    """What both ways of loading share: waiting for the store, hashing, telling what became of each line."""
+
+    def __init__(
+        self, resource: Declaration, store: WriteStore, writer: Writer, rejects: Rejects, options: Options, stopped: Callable[[], bool]
+    ) -> None:
+        self.resource, self.store, self.options = resource, store, options
+        self.tally = Tally()
+        self._writer, self._rejects, self._stopped = writer, rejects, stopped
+        self._hashes = HashPool()
+        self._columns = {member: name for name, member in options.columns.items() if member}
+        self._away = False
+
+    def load(self, lines: Iterable[Line]) -> Iterator[Tally]:
+        """Yields the tally after each batch, which is durable by then. Raises Damaged where the file cannot be read to its end."""
+        for chunk in _chunks(lines):
+            self.take(chunk)
+            yield self.tally
+
+    def take(self, chunk: Sequence[Line]) -> None:
+        """Does what a batch asks for, and counts it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._hashes.close()
+
+    def prepared(self, line: Line) -> Prepared | None:
+        """The line as a creation; None if it is rejected."""
+        try:
+            if isinstance(line.body, NotJson):
+                raise Problem(422, "validation-failed", str(line.body))
+            state, secrets = bodies.creation(self.resource, line.body, guarded=self.options.with_guarded)
+            line.created_at = _moment(line.created_at)
+            if line.id is not None and not (isinstance(line.id, str) and UUID.fullmatch(line.id)):
+                raise Problem(422, "validation-failed", "id: A UUID in lower case, for example 01a20945-6fa1-7411-813c-33a4406f2bd5.")
+            for field in self.resource.secrets:
+                if field.hashed:
+                    is_hash(secrets[field.name])
+        except Problem as problem:
+            self.rejected(line, problem)
+            return None
+        public = {name: value for name, value in line.body.items() if name not in secrets}
+        asked = orjson.dumps([line.id, line.created_at, public], option=orjson.OPT_SORT_KEYS)
+        return Prepared(line, state, secrets, asked)
+
+    def creation(self, ready: Prepared, receipt: tuple[str, bytes] | None) -> Command:
+        """The command of a new row, under the id that the line gives or a new one."""
+        line = ready.line
+        given = line.id is not None
+        command = self.command("create", line.id or _new_id(), body=ready.state, match=ANY if given else None, receipt=receipt)
+        command.secrets, command.created_at = dict(ready.secrets), line.created_at
+        return command
+
+    def command(self, name: str, id_: str, **more: Any) -> Command:
+        return Command(self.resource, name, id_, _new_id(), _new_id, **more)
+
+    def hashed(self, commands: Sequence[Command]) -> None:
+        """Passwords that are argon2id hashes already are stored as they are: in an import only."""
+        for field in self.resource.secrets:
+            plain = [command for command in commands if field.hashed and not is_hash(command.secrets[field.name])]
+            for command, hash_ in zip(plain, self._hashes.many([command.secrets[field.name] for command in plain]), strict=True):
+                command.secrets = {**command.secrets, field.name: hash_}
+
+    def answers(self, commands: Sequence[tuple[T, Command]]) -> Iterator[tuple[T, Reply | Problem]]:
+        """Each command's answer, in their order."""
+        futures: list[tuple[T, Future[Reply]]] = [
+            (key, self._writer.submit(each, len(orjson.dumps(each.body)) + OVERHEAD)) for key, each in commands
+        ]
+        for key, future in futures:
+            try:
+                yield key, future.result()
+            except Problem as problem:
+                yield key, problem
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """Asks the store until it answers."""
+        backoff = Backoff()
+        while True:
+            try:
+                return ask()
+            except Unavailable as error:
+                if not self._away:
+                    log.warning("write store unavailable, waiting", reason=str(error))
+                self._away = True
+                self.wait(backoff)
+
+    def wait(self, backoff: Backoff) -> None:
+        """Before the next try. Raises Interrupted where the import should stop."""
+        if self._stopped():
+            raise Interrupted
+        time.sleep(backoff.next())
+
+    def rejected(self, line: Line, problem: Problem) -> None:
+        """Counts a reject, and writes it with a reason that names the columns."""
+        self.tally.rejected += 1
+        errors = problem.members.get("errors") or []
+        told = [f"{self._column(each.get('pointer') or '')}{each['detail']}" for each in errors]
+        self._rejects.add(line, "; ".join(told) or _DETAILS.get(problem.code, problem.detail))
+
+    def _column(self, pointer: str) -> str:
+        member, _, rest = pointer.removeprefix("/").partition("/")
+        name = self._columns.get(member, member)
+        return f"{name}{'/' if rest else ''}{rest}: " if name else ""
+
+
+_DETAILS = {"exists": "There is a row with this id already. --update-by id changes it."}
+
+
+class Creator(Loader):
+    """Creates a row per line, once."""
+
+    _first: bytes | None = None
+
+    def take(self, chunk: Sequence[Line]) -> None:
+        ready = [each for line in chunk if (each := self.prepared(line))]
+        if not ready:
+            return
+        self._first = self._first or hashlib.sha256(ready[0].asked).digest()
+        new: list[tuple[Line, Command]] = []
+        turn = 0
+        while ready:
+            ready, turn = self._sorted(ready, turn, new), turn + 1
+        self.hashed([command for _, command in new])
+        self._create(new)
+
+    def _sorted(self, ready: Sequence[Prepared], turn: int, new: list[tuple[Line, Command]]) -> list[Prepared]:
+        """Counts what is there, and adds the commands for what was never made. Returns what was made and deleted since."""
+        marks = {each.line.number: hashlib.sha256(each.asked).digest() for each in ready}
+        keys = {each.line.number: self._key(each, marks[each.line.number], turn) for each in ready}
+        found = self.patiently(lambda: self.store.look(self.resource, {}, list(keys.values()))[1])
+        made = {key: receipt.id for key, receipt in found.items()}
+        alive = self.patiently(lambda: self.store.fetch(self.resource, sorted(made.values())))
+        gone = []
+        for each in ready:
+            key, mark = keys[each.line.number], marks[each.line.number]
+            if key not in found:
+                new.append((each.line, self.creation(each, (key, mark))))
+            elif found[key].fingerprint != mark:
+                self.rejected(each.line, Problem(409, "key-reused", "The key of this line belongs to something else."))
+            elif isinstance(alive.get(made[key]), Row):
+                self.tally.already += 1
+            else:
+                gone.append(each)
+        return gone
+
+    def _key(self, ready: Prepared, mark: bytes, turn: int) -> str:
+        """The key of a line, in its first turn, and in those after what it had made was deleted."""
+        parts = (self.resource.name.encode(), self._first or b"", f"{ready.line.number}/{turn}".encode(), mark)
+        return KEY + hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def _create(self, commands: Sequence[tuple[Line, Command]]) -> None:
+        """Answers that an outage caused are asked for again, under the same key, until the store has answered."""
+        backoff = Backoff()
+        while commands:
+            by_line = {line.number: command for line, command in commands}
+            again = [line for line, answer in self.answers(commands) if not self._counted(line, answer)]
+            commands = [(line, by_line[line.number]) for line in again]
+            if commands:
+                self.wait(backoff)
+
+    def _counted(self, line: Line, answer: Reply | Problem) -> bool:
+        if isinstance(answer, Problem):
+            if answer.status == 503:
+                return False
+            self.rejected(line, answer)
+        elif "Idempotent-Replayed" in answer.headers:
+            self.tally.already += 1
+        else:
+            self.tally.created += 1
+        return True
+
+
+def _moment(text: Any) -> str | None:
+    """A given time of creation as rows have it. Raises Problem."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(from_text(_CREATED_AT, text))
+        found = timestamp(_CREATED_AT.checked(moment))
+    except (NotAValue, ValueError, TypeError):
+        raise Problem(422, "validation-failed", "created_at: A date and time with a zone, for example 2026-01-31T12:00:00Z.") from None
+    if moment > datetime.now(UTC):
+        raise Problem(422, "validation-failed", "created_at: This lies in the future.")
+    return found
+
+
+def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Batches, also of what was read before a file turned out to be damaged."""
+    chunk: list[Line] = []
+    size, damage = 0, None
+    try:
+        for line in lines:
+            chunk.append(line)
+            size += len(line.text)
+            if len(chunk) == CHUNK or size > CHUNK_SIZE:
+                yield chunk
+                chunk, size = [], 0
+    except Damaged as error:
+        damage = error
+    if chunk:
+        yield chunk
+    if damage:
+        raise damage
+
+
+def _new_id() -> str:
+    return str(uuid_utils.uuid7())

@@ -1,0 +1,145 @@
+"""NDJSON, one object a line, and JSON arrays, one element after the other: neither is ever held as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from twofold.imports.lines import BYTES, NOT_TEXT, NOTES, TEXT, Damaged, Line, Notes, decoded, undecoded, without_system
+from twofold.imports.options import Options
+from twofold.imports.source import Source
+from twofold.resource import Declaration
+from twofold.runtime import strictjson
+from twofold.runtime.strictjson import NotJson
+
+MAX_OBJECT = 4 << 20  # characters
+PIECE = 1 << 16
+_MARK = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)  # a quote alone: a string that goes on
+LONG = f"The object has more than {MAX_OBJECT} characters."
+
+
+def objects(source: Source, resource: Declaration, options: Options, notes: Notes) -> Iterator[Line]:
+    """The lines of NDJSON or the elements of an array. Raises Damaged where an array cannot be read any further."""
+    texts = elements(source.stream) if source.format == "json" else _lines(source.stream)
+    members = {field.name for field in resource.fields}
+    read, told, exported = 0, None, False
+    for number, text in texts:
+        if told is not None:
+            raise Damaged(f"Line {number} stands behind the line that says that the export is complete. From there on nothing was read.")
+        line = _line(number, text, options)
+        if _closing(line.body) and (exported or not {"complete", "count"} <= members):
+            told = line.body["count"]
+            continue
+        if read == 0:
+            exported = isinstance(line.body, dict) and {"id", "version"} <= line.body.keys()
+        read += 1
+        yield without_system(line, options, notes)
+    if told is not None or (exported and source.format == "ndjson"):
+        notes.ends(told, read)
+
+
+def _closing(body: Any) -> bool:
+    return isinstance(body, dict) and body.keys() == {"complete", "count"} and body["complete"] is True and type(body["count"]) is int
+
+
+def _line(number: int, text: str, options: Options) -> Line:
+    if not text:
+        return Line(number, "", NotJson(LONG))
+    if undecoded(text):
+        return Line(number, text, NotJson(NOT_TEXT))
+    body = _value(text)
+    if not isinstance(body, dict):
+        return Line(number, text, body)
+    if BYTES in body:
+        return Line(
+            number, decoded(str(body[BYTES])), NotJson(f"{NOT_TEXT} In a file of rejects, write the line into {TEXT}, without {BYTES}.")
+        )
+    if isinstance(text_ := body.get(TEXT), str):
+        text, body = text_, _value(text_)
+    members = {name: value for name, value in body.items() if name not in NOTES} if isinstance(body, dict) else None
+    return Line(number, text, body if members is None else _renamed(members, options), members=members)
+
+
+def _value(text: str) -> Any:
+    try:
+        return strictjson.loads(text.encode())
+    except NotJson as error:
+        return NotJson(str(error).replace("The body", "The line"))
+
+
+def _renamed(body: Any, options: Options) -> Any:
+    """The body under the names of members; NotJson where two names stand for one."""
+    if not options.columns or not isinstance(body, dict):
+        return body
+    found: dict[str, Any] = {}
+    for name, value in body.items():
+        member = options.member(name)
+        if member in found:
+            return NotJson(f"Two names stand for {member}.")
+        if member:
+            found[member] = value
+    return found
+
+
+def _lines(stream: IO[str]) -> Iterator[tuple[int, str]]:
+    """Lines that are not empty, with their numbers; "" for one that is too long."""
+    number = 0
+    while line := stream.readline(MAX_OBJECT):
+        number += 1
+        rest = line
+        while len(rest) == MAX_OBJECT and not rest.endswith("\n"):
+            rest = stream.readline(MAX_OBJECT)
+            line = line if not rest else ""
+        if not line or line.strip():
+            yield number, line.strip()
+
+
+def elements(stream: IO[str]) -> Iterator[tuple[int, str]]:
+    """The elements of an array as text, with the numbers of their first lines. Raises Damaged where the array cannot be followed."""
+    scanner = _Scanner()
+    while piece := stream.read(PIECE):
+        yield from scanner.feed(piece)
+    scanner.end()
+
+
+class _Scanner:
+    """Cuts an array at the commas between its elements. `_text` begins behind the last cut; `_place` is how far it was looked at."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._place = self._depth = 0
+        self._line = 1
+        self._ended = False
+
+    def feed(self, piece: str) -> Iterator[tuple[int, str]]:
+        self._text += piece
+        while (match := _MARK.search(self._text, self._place)) and (mark := match.group()) != '"':
+            self._place = match.end()
+            if mark[0] == '"':
+                continue
+            before = self._depth
+            self._depth += (mark in "[{") - (mark in "]}")
+            if before == 0 or (before == 1 and self._depth != 2 and mark != "}"):
+                yield from self._element(match.start(), mark)
+        self._place = match.start() if match else len(self._text)
+        if len(self._text) > MAX_OBJECT + PIECE:
+            raise Damaged(f"The element at line {self._line} has more than {MAX_OBJECT} characters. From there on nothing was read.")
+
+    def _element(self, end: int, mark: str) -> Iterator[tuple[int, str]]:
+        """What stands before a mark of the array itself."""
+        text, self._text, self._place = self._text[:end], self._text[end + 1 :], 0
+        number = self._line + text[: len(text) - len(text.lstrip())].count("\n")
+        self._line += text.count("\n")
+        bare = text.strip()
+        if self._ended or (mark == "[" and bare):
+            raise Damaged(f"Line {self._line} stands outside of the array. From there on nothing was read.")
+        if bare or mark == ",":
+            yield number, bare or "nothing"
+        self._ended = mark == "]"
+
+    def end(self) -> None:
+        if not self._ended:
+            raise Damaged(f"The array is not closed: what begins in line {self._line} was not read.")
+        if self._text.strip():
+            raise Damaged(f"Behind the array, in line {self._line}, stands something else, which was not read.")
