@@ -101,6 +101,8 @@ class KafkaLog:
             try:
                 admin.delete_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result()
             except KafkaException as error:
+                if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+                    raise Unavailable(f"Group {group} has members; stop the projectors first.") from error
                 if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                     raise
 

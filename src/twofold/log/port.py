@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+# Where a group stands that has lost its place: no topic ends so far, so that whoever polls meets NeedsRebuild, whatever is published.
+LOST = 1 << 62
+
 
 @dataclass(slots=True)  # not frozen: see Record
 class Message:
@@ -31,8 +34,13 @@ class Position:
     end: int
 
     @property
+    def lost(self) -> bool:
+        """Whether the group stands behind the end: what it read is not what is there."""
+        return (self.committed or 0) > self.end
+
+    @property
     def lag(self) -> int:
-        return self.end - max(self.begin, self.committed or 0)
+        return self.end - (self.begin if self.lost else max(self.begin, self.committed or 0))
 
 
 class Subscription(Protocol):

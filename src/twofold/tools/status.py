@@ -44,7 +44,10 @@ def _resource(system: System, resource: Declaration) -> Status:
 def _topic(system: System, resource: Declaration) -> Status:
     positions = system.log.positions(resource.topic, resource.group)
     held, lag = sum(each.end - each.begin for each in positions), sum(each.lag for each in positions)
-    return {"name": resource.topic, "messages": held, "lag": lag}
+    found: Status = {"name": resource.topic, "messages": held, "lag": lag}
+    if any(each.lost for each in positions):
+        found["error"] = f"the group stands behind the topic's end, so that messages were lost: run `twofold rebuild {resource.name}`"
+    return found
 
 
 def _index(system: System, resource: Declaration) -> Status:
