@@ -119,7 +119,7 @@ class System:
                 self.log.forget(resource.topic, resource.group)
             done += self._topic_made(resource, documents or 0)
             done += _missing_topic(self.log, resource.dead_letters, 1, resource.group)
-            self.log.create(resource.dead_letters, 1)
+            self.log.create(resource.dead_letters, 1, kept=True)
             done += self.index.migrate(resource)
         return done
 

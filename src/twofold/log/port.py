@@ -79,8 +79,11 @@ class Replay(Protocol):
 class EventLog(Protocol):
     """Topics. Safe to use from several threads."""
 
-    def create(self, topic: str, partitions: int) -> None:
-        """The topic exists with that many partitions, or Outdated is raised: a changed count would break the order."""
+    def create(self, topic: str, partitions: int, *, kept: bool = False) -> None:
+        """The topic exists with that many partitions, or Outdated is raised: a changed count would break the order.
+
+        It keeps messages for a week; one that is `kept`, however old they are, as long as there are not too many.
+        """
 
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
         """Per message, None once it is durable, else why it may not be.
