@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from twofold.errors import Outdated, SettingsError
 from twofold.index.port import ReadStore
 from twofold.index.sqlite import SqliteIndex
-from twofold.log.port import EventLog
+from twofold.log.port import LOST, EventLog
 from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
 from twofold.relay.relay import Relay
@@ -113,21 +113,38 @@ class System:
         from twofold.store import migrate
 
         done = migrate.migrate(self.app, self._database)
-        for topic, partitions, group in self._topics():
-            done += _missing_topic(self.log, topic, partitions, group)
-            self.log.create(topic, partitions)
         for resource in self.app:
-            if not self._indexed(resource):  # an index that begins anew needs the log from its beginning
+            documents = self._documents(resource)
+            if documents is None:  # an index that begins anew needs the log from its beginning
                 self.log.forget(resource.topic, resource.group)
+            done += self._topic_made(resource, documents or 0)
+            done += _missing_topic(self.log, resource.dead_letters, 1, resource.group)
+            self.log.create(resource.dead_letters, 1, kept=True)
             done += self.index.migrate(resource)
         return done
 
-    def _indexed(self, resource: Declaration) -> bool:
+    def _documents(self, resource: Declaration) -> int | None:
+        """How many the index holds, tombstones too; None where there is none."""
         try:
-            self.index.status(resource)
+            found = self.index.status(resource)
         except Outdated:
-            return False
-        return True
+            return None
+        return found.documents + found.tombstones
+
+    def _topic_made(self, resource: Declaration, documents: int) -> list[str]:
+        """Makes a topic that is missing. Beside documents or rows it has lost what it held: the group's place then is none that there is,
+        so that the projector ends with NeedsRebuild, until a rebuild has given the group another one.
+        """
+        topic, group = resource.topic, resource.group
+        missing = _missing_topic(self.log, topic, resource.partitions, group)
+        if missing:
+            self.log.forget(topic, group)  # raises while a projector is at work: before the topic is made, or nobody would know any more
+        self.log.create(topic, resource.partitions)
+        if not missing or not (documents or self.store.count(resource)):
+            return missing
+        self.log.move(topic, group, dict.fromkeys(range(resource.partitions), LOST))
+        told = f"topic {topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
+        return [*missing, told]
 
     def _topics(self) -> list[tuple[str, int, str]]:
         topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]

@@ -68,9 +68,15 @@ def retry(
 
 @letters.command()
 def discard(
-    resource: ResourceName, numbers: Numbers = None, every: All = False, app: AppPath = None, data: Data = None, log_url: LogUrl = None
+    resource: ResourceName,
+    numbers: Numbers = None,
+    every: All = False,
+    app: AppPath = None,
+    data: Data = None,
+    log_url: LogUrl = None,
+    read_url: ReadUrl = None,
 ) -> None:
-    """Let letters go. They stay in the topic until its retention ends, but are not listed any more."""
+    """Let letters go. They stay in the topic, but are not listed any more, and the index notes no more that it refused them."""
     with _letters(resource, locals()) as found:
         typer.echo(f"{found.discard(_chosen(found, numbers, every))} discarded")
 

@@ -91,6 +91,17 @@ class FreshnessContract:
 
         assert store.refused(resource, [A, B]) == {A: 20, B: 20}
 
+    def test_a_refusal_is_taken_back_up_to_a_version(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+        store.refuse(resource, {A: 7, B: 3, C: 1})
+
+        store.forgive(resource, {A: 6, B: 3, C: 2, "01890000-0000-7000-8000-00000000000f": 1})
+        store.forgive(resource, {})
+
+        assert store.refused(resource, [A, B, C]) == {A: 7}
+        store.refuse(resource, {B: 5})
+        assert store.refused(resource, [A, B, C]) == {A: 7, B: 5}
+
     def test_nothing_is_refused_where_nothing_is_named(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()
 

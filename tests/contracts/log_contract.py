@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from twofold.errors import NeedsRebuild, Outdated, Unavailable
-from twofold.log.port import EventLog, Message, Replay, Subscription
+from twofold.log.port import LOST, EventLog, Message, Replay, Subscription
 
 PATIENCE = 20.0  # seconds until a test gives up waiting for what should happen
 EVERY_BYTE = bytes(range(256))
@@ -559,6 +559,29 @@ class LogContract:
         for _ in range(2):
             with pytest.raises(NeedsRebuild, match=rf"{fresh_topic}.*partition {got[0].partition}\b.*must be rebuilt"):
                 read(member, 1)
+
+    def test_a_group_that_has_lost_its_place_needs_a_rebuild_whatever_is_published(
+        self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]
+    ) -> None:
+        log.move(fresh_topic, "lost", {0: LOST, 1: LOST})
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(20)])
+        member = join(log, fresh_topic, "lost")
+
+        for _ in range(2):  # it does not pass
+            with pytest.raises(NeedsRebuild, match="twofold rebuild"):
+                read(member, 1)
+
+        positions = log.positions(fresh_topic, "lost")
+        assert all(position.lost for position in positions)
+        assert sum(position.lag for position in positions) == 20
+
+    def test_a_group_with_members_is_not_forgotten(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:
+        published(log, fresh_topic, [note("a", 1)])
+        member = join(log, fresh_topic, "busy")
+        read(member, 1)
+
+        with pytest.raises(Unavailable, match="stop the projectors first"):
+            log.forget(fresh_topic, "busy")
 
     def test_a_group_whose_next_message_is_there_goes_on(
         self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription], trim: Callable[[str, int, int], None]

@@ -21,7 +21,7 @@ from threading import Event, Thread
 
 from brokers import Brokers
 
-from twofold.errors import EngineError
+from twofold.errors import EngineError, Unavailable
 from twofold.log.kafka import KafkaLog
 from twofold.log.port import Message
 
@@ -34,6 +34,7 @@ class Group:
 
     def __init__(self, servers: str, members: int, options: Mapping[str, str] = {}) -> None:
         self.topic, self.troubles = f"pauses-{uuid.uuid4()}", Counter[str]()
+        self.wrong: set[str] = set()  # what would have ended a projector
         self._servers, self._options = servers, options
         self._stop, self._asker = Event(), KafkaLog(servers)
         self._asker.create(self.topic, members)
@@ -72,7 +73,9 @@ class Group:
                 if messages := member.poll(500, 0.5):
                     member.commit(messages)
             except EngineError as error:
-                self.troubles["opened anew" if "anew" in str(error) else type(error).__name__] += 1
+                self.troubles[type(error).__name__ if "anew" not in str(error) else f"{type(error).__name__} anew"] += 1
+                if not isinstance(error, Unavailable):
+                    self.wrong.add(str(error))
                 self._stop.wait(0.5)
         member.close()
         log.close()
@@ -116,7 +119,7 @@ def main() -> None:
                 level = sorted(each for each in took if each is not None)
                 told = f"level {len(level)} of {len(took)}, longest {max(level, default=0):.1f} s"
                 print(f"{seconds:>5} s  {told}", dict(group.troubles), flush=True)
-            print(f"closed in {group.close():.1f} s")
+            print(f"closed in {group.close():.1f} s; told wrongly: {sorted(group.wrong)}")
         finally:
             brokers.kill()
 

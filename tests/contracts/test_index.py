@@ -346,7 +346,11 @@ class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, 
         resource = declare()
         cluster.send("DELETE", f"/{resource.index}-refusals")
 
-        for call in (lambda: store.refuse(resource, {"a": 1}), lambda: store.refused(resource, ["a"])):
+        for call in (
+            lambda: store.refuse(resource, {"a": 1}),
+            lambda: store.refused(resource, ["a"]),
+            lambda: store.forgive(resource, {"a": 1}),
+        ):
             with pytest.raises(Unavailable):
                 call()
         assert store.pending(resource) == [f"create the index {resource.index}-refusals"]
@@ -650,6 +654,7 @@ class TestElasticAnswers:
             lambda: store.live(THINGS),
             lambda: store.refuse(THINGS, {"a": 1}),
             lambda: store.refused(THINGS, ["a"]),
+            lambda: store.forgive(THINGS, {"a": 1}),
             lambda: store.status(THINGS),
             store.check,
         ]

@@ -69,6 +69,7 @@ class TestSqlite(LogContract):
         published(log, fresh_topic, [note("a", number) for number in range(20)])
         edit("UPDATE message SET time = ? WHERE offset < 15", time.time() - sqlite.RETENTION_SECONDS - 1)
         edit("INSERT INTO position SELECT 'reader', topic, partition, 20 FROM message GROUP BY topic, partition")
+        join(log, fresh_topic, "reader")
 
         published(log, fresh_topic, [note("a", number) for number in range(4)])
         after_four = max(position.begin for position in log.positions(fresh_topic, "any"))
@@ -80,6 +81,40 @@ class TestSqlite(LogContract):
         assert (after_four, after_seven, at_last) == (8, 8, 15)
         with pytest.raises(NeedsRebuild):
             read(join(log, fresh_topic), 1)
+
+    def test_a_group_that_nobody_is_a_member_of_does_not_hold_the_log(
+        self, log: EventLog, fresh_topic: str, edit: Callable[..., None], join: Callable[..., Subscription], reopened: Callable[[], Any]
+    ) -> None:
+        """As one that was renamed: its rows stay, and nobody moves them on."""
+        published(log, fresh_topic, [note("a", number) for number in range(20)])
+        edit("INSERT INTO position SELECT 'old name', topic, partition, 1 FROM message GROUP BY topic, partition")
+        log = reopened()
+        member = join(log, fresh_topic, "new name")
+        member.commit(read(member, 20))
+        edit("UPDATE message SET time = 0 WHERE offset < 15")
+
+        published(log, fresh_topic, [note("a", number) for number in range(40)])
+
+        assert max(position.begin for position in log.positions(fresh_topic, "any")) == 15
+
+    def test_what_nobody_reads_is_not_deleted(self, log: EventLog, fresh_topic: str, edit: Callable[..., None]) -> None:
+        published(log, fresh_topic, [note("a", number) for number in range(20)])
+        edit("INSERT INTO position SELECT 'away', topic, partition, 20 FROM message GROUP BY topic, partition")
+        edit("UPDATE message SET time = 0")
+
+        published(log, fresh_topic, [note("b", number) for number in range(40)])
+
+        assert {position.begin for position in log.positions(fresh_topic, "any")} == {0}
+
+    def test_a_topic_that_is_kept_loses_only_what_is_too_much(
+        self, log: EventLog, edit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite, "KEPT", 30)
+        log.create("kept", 1, kept=True)
+        published(log, "kept", [note("a", number) for number in range(30)])
+        edit("UPDATE message SET time = 0")
+        published(log, "kept", [note("a", 30)] * 4)
+        assert log.positions("kept", "any")[0].begin == 4
 
     def test_publish_deletes_from_the_front_only(self, log: EventLog, fresh_topic: str, edit: Callable[..., None]) -> None:
         published(log, fresh_topic, [note("a", number) for number in range(3)])
@@ -159,6 +194,27 @@ class TestKafka(LogContract):
         config = admin.describe_configs([resource])[resource].result()
 
         assert {name: config[name].value for name in kafka_client.TOPIC} == {"cleanup.policy": "delete", "retention.ms": "604800000"}
+
+    def test_a_topic_that_is_kept_has_no_limit_of_time(self, log: EventLog, admin: AdminClient) -> None:
+        """Nor one that was made when it had: unless somebody has set another."""
+        topic = f"contract-{uuid.uuid4()}"
+        log.create(topic, 1)
+        kept = []
+        for retention in (None, "1234567", "-1"):
+            resource = ConfigResource(ResourceType.TOPIC, topic)
+            if retention:
+                entry = ConfigEntry("retention.ms", retention, incremental_operation=AlterConfigOpType.SET)
+                wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+                admin.incremental_alter_configs([wanted])[wanted].result()
+            log.create(topic, 1, kept=True)
+            kept.append(admin.describe_configs([resource])[resource].result()["retention.ms"].value)
+        assert kept == ["-1", "1234567", "-1"]
+        admin.delete_topics([topic])[topic].result()
+        log.create(topic + "-new", 1, kept=True)
+        resource = ConfigResource(ResourceType.TOPIC, topic + "-new")
+        config = admin.describe_configs([resource])[resource].result()
+        assert {name: config[name].value for name in kafka_client.KEPT} == kafka_client.KEPT
+        admin.delete_topics([topic + "-new"])[topic + "-new"].result()
 
     def test_polls_for_nothing_keep_the_membership(
         self, reopened: Callable[..., KafkaLog], fresh_topic: str, join: Callable[..., Subscription], group: str

@@ -35,3 +35,4 @@ def test_members_are_level_again_behind_pauses_of_the_only_broker(brokers: Broke
         paused(brokers, 0, seconds)
         assert group.level(PATIENCE) is not None, f"behind {seconds} s: {dict(group.troubles)}"
     assert group.close() < PATIENCE
+    assert group.wrong == set()

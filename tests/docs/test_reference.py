@@ -119,7 +119,9 @@ def test_no_document_names_a_place_of_its_making() -> None:
 
 def test_decisions_have_one_form() -> None:
     records = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    for number, path in enumerate(records, 1):
+    numbers = [int(path.name.split("-")[0]) for path in records]
+    assert len(set(numbers)) == len(numbers)
+    for number, path in zip(numbers, records, strict=True):
         text = path.read_text()
         assert path.name.startswith(f"{number:04d}-")
         assert text.startswith(f"# {number}. ")

@@ -132,6 +132,7 @@ def test_a_kafka_that_is_away_is_waited_for_however_long_it_takes(world: World) 
     assert len(told) <= 20 * STALL_SECONDS / AGAIN_SECONDS
     assert len(world.opened) == 1
     world.away = False
+    assert world.polled(STALL_SECONDS) == []
     assert world.polled(AGAIN_SECONDS + 1) == ["Nothing comes. The connection is opened anew."]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 import uuid_utils
 
 from tests.pipeline.steps import Pipeline
-from twofold.errors import Rejected
+from twofold.cli_letters import _line
+from twofold.errors import NeedsRebuild, Rejected
 from twofold.log.port import Message, Position
 from twofold.record import Record
 from twofold.tools import letters as tools
 from twofold.tools.letters import Letters
+from twofold.tools.status import status
 
 ID = "01890000-0000-7000-8000-000000000001"
 TIME = "2026-01-02T03:04:05.678Z"
@@ -209,3 +213,79 @@ def test_many_letters_are_settled_in_order_across_groups(pipeline: Pipeline, mon
 
     assert [letter.number for letter, reason in letters.retry(letters.open()) if not reason] == list(range(7))
     assert pipeline.found() == {ID: (7, "note 7")}
+
+
+def test_a_letter_whose_message_is_gone_does_not_keep_the_others_from_being_retried(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one whose headers somebody has made up."""
+    log, resource = pipeline.system.log, pipeline.resource
+    gone = [{"partition": b"0", "offset": b"0"}, {"partition": b"x", "offset": b"0"}, {"partition": b"77", "offset": b"0"}, {}]
+    places = [tuple((f"dlq_{name}", value) for name, value in place.items()) for place in gone]
+    log.publish(resource.dead_letters, [Message(None, None, (*place, ("dlq_size", b"1"))) for place in places])
+    log.publish(resource.dead_letters, [Message(None, b"x", (("dlq_settled", b"no, numbers"),)), noted(pipeline, 1)])
+    log.publish(resource.topic, [Message(b"%d" % number, b"{}") for number in range(20)])
+    read = Letters._read
+
+    def trimmed(self: Letters, topic: str, *where: Any) -> Any:
+        if topic == resource.topic:
+            raise NeedsRebuild("message 0 is no longer there")
+        return read(self, topic, *where)
+
+    monkeypatch.setattr(Letters, "_read", trimmed)
+    letters = Letters(pipeline.system, resource)
+
+    told = {letter.number: reason for letter, reason in letters.retry(letters.open())}
+
+    assert f"twofold verify {resource.name} --repair" in told[0]
+    assert all("headers name no place" in told[number] for number in (1, 2, 3))
+    assert told[5] == ""
+    assert pipeline.found() == {ID: (1, "note 1")}
+    assert [letter.number for letter in letters.open()] == [0, 1, 2, 3, 4]
+
+
+def test_status_counts_the_letters_that_are_open(pipeline: Pipeline) -> None:
+    def told() -> int:
+        count: int = status(pipeline.system)["resources"][pipeline.resource.name]["dead_letters"]["open"]
+        return count
+
+    assert told() == 0
+    pipeline.system.log.publish(pipeline.resource.topic, [Message(b"%d" % number, b"{}") for number in range(5)])
+    pipeline.project()
+    assert told() == 5
+    letters = Letters(pipeline.system, pipeline.resource)
+    letters.discard(iter(letters.chosen([0, 3])))
+    assert told() == 3
+    letters.discard(letters.open())
+    assert told() == 0
+
+
+def test_what_is_settled_is_refused_no_more(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else verify would go on telling of dead letters that nobody finds, and notes would be kept for ever."""
+    resource, index = pipeline.resource, pipeline.system.index
+    other = "01890000-0000-7000-8000-000000000002"
+    discarded = record(body(id=other, note="x"), key=other, resource=resource.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        pipeline.system.log.publish(resource.topic, [noted(pipeline, 1), noted(pipeline, 2), discarded])
+        pipeline.project()
+    letters = Letters(pipeline.system, resource)
+    found = {(letter.row["key"], letter.row["version"]): letter for letter in letters.open()}
+    assert index.refused(resource, [ID, other]) == {ID: 2, other: 1}
+
+    list(letters.retry(iter([found[ID, "1"]])))
+    assert index.refused(resource, [ID, other]) == {ID: 2, other: 1}
+    list(letters.retry(iter([found[ID, "2"]])))
+    assert index.refused(resource, [ID, other]) == {other: 1}
+    letters.discard(iter([found[other, "1"]]))
+    assert index.refused(resource, [ID, other]) == {}
+
+
+def test_a_list_of_letters_is_bounded_whatever_was_written_into_the_topic(pipeline: Pipeline) -> None:
+    forged = (("ce_sequence", b"9" * 100_000), ("ce_type", b"x" * 100_000), ("dlq_more", b"y" * 100_000), ("dlq_reason", b"z" * 100_000))
+    pipeline.system.log.publish(pipeline.resource.dead_letters, [Message(b"k" * 100_000, None, forged)])
+    [letter] = Letters(pipeline.system, pipeline.resource).open()
+    assert len(orjson.dumps(letter.row)) < 2000
+    assert len(_line(letter)) < 2000
+    assert letter.row["version"] == "9" * 200 + "… (100000 characters)"
+    assert len(letter.whole["headers"]["ce_sequence"]) == 100_000

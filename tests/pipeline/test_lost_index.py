@@ -1,12 +1,21 @@
-"""An index that is gone is made anew, and filled from the log's beginning."""
+"""An index that is gone is made anew, and filled from the log's beginning. A topic that is gone has taken along what the index lacks."""
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
+
 import httpx
+import pytest
+from confluent_kafka.admin import AdminClient
 
 from tests import engines
 from tests.pipeline.steps import Pipeline
 from twofold.bootstrap import System
+from twofold.errors import NeedsRebuild, Outdated, Unavailable
+from twofold.rebuild.rebuild import rebuild
+from twofold.tools.status import status
 from twofold.urls import scheme
 
 
@@ -38,3 +47,75 @@ def test_an_index_that_was_lost_is_filled_again(pipeline: Pipeline) -> None:
         assert after.found() == after.expected()
     finally:
         system.close()
+
+
+def lose_topic(system: System, topic: str) -> None:
+    if scheme(system.settings.log_url) == "sqlite":
+        with closing(sqlite3.connect(system.settings.data / "log.db")) as connection, connection:
+            for table, column in (("topic", "name"), ("message", "topic"), ("position", "topic")):
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (topic,))
+        return
+    admin = AdminClient({"bootstrap.servers": engines.KAFKA})
+    admin.delete_topics([topic])[topic].result()
+    while True:  # brokers come to know it one after the other
+        try:
+            system.log.positions(topic, "any")
+        except Outdated:
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_a_topic_that_was_lost_with_unread_records_takes_a_rebuild(pipeline: Pipeline, projected: bool) -> None:
+    system, resource = pipeline.system, pipeline.resource
+    told = f"topic {resource.topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
+    pipeline.write()
+    pipeline.relay()
+    if projected:
+        pipeline.project()
+        pipeline.command("patch", pipeline.ids[0], note="lost").result(10)
+        pipeline.relay()
+    lose_topic(system, resource.topic)
+
+    assert told in system.migrate()
+    assert system.migrate() == []
+    assert "twofold rebuild" in status(system)["resources"][resource.name]["topic"]["error"]
+    pipeline.command("patch", pipeline.ids[4], note="later").result(10)
+    pipeline.relay()
+    for _ in range(2):
+        with pytest.raises(NeedsRebuild, match="twofold rebuild"):
+            pipeline.project()
+
+    rebuild(system.parts(resource), lambda _: None)
+    pipeline.command("patch", pipeline.ids[3], note="goes on").result(10)
+    pipeline.relay()
+    pipeline.project()
+    changed = {pipeline.ids[4]: (2, "later"), pipeline.ids[3]: (2, "goes on")}
+    changed |= {pipeline.ids[0]: (2, "lost")} if projected else {}
+    assert pipeline.found() == {**pipeline.expected(), **changed}
+    assert "error" not in status(system)["resources"][resource.name]["topic"]
+
+
+def test_a_topic_is_not_made_anew_under_a_projector(pipeline: Pipeline) -> None:
+    """It would begin the empty topic, and nobody would know any more that something is missing."""
+    system, resource = pipeline.system, pipeline.resource
+    pipeline.write()
+    pipeline.relay()
+    subscription = system.log.subscribe(resource.topic, resource.group)
+    while not subscription.poll(1, 1):
+        pass
+    lose_topic(system, resource.topic)
+
+    with pytest.raises(Unavailable, match="stop the projectors first"):
+        system.migrate()
+    subscription.close()
+    assert any("begins anew" in done for done in system.migrate())
+
+
+def test_a_topic_that_is_new_like_everything_else_has_lost_nothing(pipeline: Pipeline) -> None:
+    lose_topic(pipeline.system, pipeline.resource.topic)
+    assert pipeline.system.migrate() == [f"create topic {pipeline.resource.topic}"]
+    pipeline.write()
+    pipeline.relay()
+    pipeline.project()
+    assert pipeline.found() == pipeline.expected()

@@ -115,6 +115,9 @@ class ElasticIndex(ElasticGenerations):
     def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
         elastic_refusals.note(self._client, resource, versions)
 
+    def forgive(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        elastic_refusals.forget(self._client, resource, versions)
+
     def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
         return elastic_refusals.noted(self._client, resource, ids)
 

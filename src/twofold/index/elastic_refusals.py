@@ -18,6 +18,9 @@ from twofold.index.elastic_mapping import writing_alias
 from twofold.index.port import Operation, Verdict
 from twofold.resource import Declaration
 
+_OPTIONS = "?require_alias=true&timeout=5s&filter_path=errors,items.*._id,items.*.status,items.*.error"
+_DELETE = b'{"delete":{"_id":%b,"if_seq_no":%d,"if_primary_term":%d}}\n'
+
 
 def name(resource: Declaration) -> str:
     return f"{resource.index}-refusals"
@@ -42,24 +45,40 @@ def create(client: Client, resource: Declaration) -> None:
 def note(client: Client, resource: Declaration, versions: Mapping[str, int]) -> None:
     operations = [Operation(id_, version, orjson.dumps({"version": version})) for id_, version in versions.items()]
     for batch in elastic_bulk.requests(operations):
-        target = path(writing_alias(name(resource)), "_bulk") + elastic_bulk.OPTIONS
-        _, answer = client.send_lines(target, elastic_bulk.lines(batch))
-        outcomes = elastic_bulk.outcomes(batch, answer, ("version",))
-        if outcomes is None:
-            raise client.nonsense("the items of a bulk")
-        for outcome in outcomes:
-            if outcome.verdict not in (Verdict.OK, Verdict.STALE):
-                raise Unavailable(f"{client.name} did not note all refusals: {outcome.reason}")
+        _sent(client, resource, [each.id for each in batch], elastic_bulk.lines(batch))
+
+
+def forget(client: Client, resource: Declaration, versions: Mapping[str, int]) -> None:
+    """Deletes exactly what it has seen: a delete by version would make the index where it is gone."""
+    found = [item for item in _found(client, resource, list(versions)) if item["_source"]["version"] <= versions[item["_id"]]]
+    lines = [_DELETE % (orjson.dumps(item["_id"]), item["_seq_no"], item["_primary_term"]) for item in found]
+    _sent(client, resource, [item["_id"] for item in found], b"".join(lines))
 
 
 def noted(client: Client, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
+    return {item["_id"]: item["_source"]["version"] for item in _found(client, resource, ids)}
+
+
+def _found(client: Client, resource: Declaration, ids: Sequence[str]) -> list[Any]:
     if not ids:
-        return {}
+        return []
     _, answer = client.send("POST", path(name(resource), "_mget"), {"ids": list(ids)})
     found = answer.get("docs", [])
     if len(found) != len(ids) or any("error" in item for item in found):
         raise client.error(HTTPStatus.NOT_FOUND, next((item for item in found if "error" in item), answer))
-    return {item["_id"]: item["_source"]["version"] for item in found if item.get("found")}
+    return [item for item in found if item.get("found")]
+
+
+def _sent(client: Client, resource: Declaration, ids: Sequence[str], lines: bytes) -> None:
+    if not ids:
+        return
+    _, answer = client.send_lines(path(writing_alias(name(resource)), "_bulk") + _OPTIONS, lines)
+    items = [next(iter(item.values())) for item in answer.get("items", [])]
+    if [item.get("_id") for item in items] != list(ids):
+        raise client.nonsense("the items of a bulk")
+    for outcome in (elastic_bulk.judge(item, ("version",)) for item in items):
+        if outcome.verdict not in (Verdict.OK, Verdict.STALE):
+            raise Unavailable(f"{client.name} did not note all refusals: {outcome.reason}")
 
 
 def _meta(resource: Declaration) -> dict[str, Any]:
@@ -68,7 +87,7 @@ def _meta(resource: Declaration) -> dict[str, Any]:
 
 def _body(resource: Declaration) -> dict[str, Any]:
     return {
-        "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
+        "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "gc_deletes": "0s"}},
         "mappings": {"dynamic": "strict", "_meta": _meta(resource), "properties": {"version": {"type": "long"}}},
         "aliases": {writing_alias(name(resource)): {}},  # a bulk that requires it creates nothing where the index is gone
     }

@@ -122,6 +122,9 @@ class ReadStore(Protocol):
     def refuse(self, resource: Declaration, versions: Mapping[str, int]) -> None:
         """Notes that these versions by id went to the dead letters. Survives rebuilds; the highest version stays."""
 
+    def forgive(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        """Takes the notes of these ids back, up to these versions. Later ones are noted as before."""
+
     def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
         """The highest version that was noted for each of these ids; ids without a note are left out."""
 

@@ -107,6 +107,10 @@ class SqliteIndex(SqliteGenerations):
         with self._write() as connection:
             sqlite_refusals.note(connection, resource, versions)
 
+    def forgive(self, resource: Declaration, versions: Mapping[str, int]) -> None:
+        with self._write() as connection:
+            sqlite_refusals.forget(connection, resource, versions)
+
     def refused(self, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
         with self._read() as connection:
             return sqlite_refusals.noted(connection, resource, ids)

@@ -18,6 +18,11 @@ def note(connection: sqlite3.Connection, resource: Declaration, versions: Mappin
     connection.executemany(sql, [(resource.index, id_, version) for id_, version in versions.items()])
 
 
+def forget(connection: sqlite3.Connection, resource: Declaration, versions: Mapping[str, int]) -> None:
+    sql = "DELETE FROM refusal WHERE alias = ? AND id = ? AND version <= ?"
+    connection.executemany(sql, [(resource.index, id_, version) for id_, version in versions.items()])
+
+
 def noted(connection: sqlite3.Connection, resource: Declaration, ids: Sequence[str]) -> dict[str, int]:
     sql = "SELECT id, version FROM refusal WHERE alias = ? AND id IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(sql, (resource.index, orjson.dumps(list(ids)).decode())).fetchall())

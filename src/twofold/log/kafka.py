@@ -18,7 +18,14 @@ from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Polled
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from twofold.errors import Outdated, SettingsError, Unavailable
@@ -26,6 +33,7 @@ from twofold.log.kafka_client import (
     ANSWER_SECONDS,
     CLIENT,
     CONSUMER,
+    KEPT,
     LOG,
     MISSING,
     OVERTAKEN,
@@ -34,6 +42,7 @@ from twofold.log.kafka_client import (
     PUBLISH_SECONDS,
     PURGED,
     TOPIC,
+    WEEK,
     closed,
     sound,
     translated,
@@ -56,9 +65,11 @@ class KafkaLog:
         self._members: set[Subscribed] = set()
         self._closed = False
 
-    def create(self, topic: str, partitions: int) -> None:
+    def create(self, topic: str, partitions: int, *, kept: bool = False) -> None:
         with self._asking(f"Topic {topic}") as asker:
-            there = len(_partitions(asker, topic) or self._create(asker, topic, partitions))
+            there = len(_partitions(asker, topic)) or len(self._create(asker, topic, partitions, KEPT if kept else TOPIC))
+            if kept:
+                self._keep(topic)
         if there != partitions:
             raise Outdated(
                 f"Topic {topic} has {there} partitions, {partitions} are declared; another count would break the order per key. "
@@ -101,6 +112,8 @@ class KafkaLog:
             try:
                 admin.delete_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result()
             except KafkaException as error:
+                if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+                    raise Unavailable(f"Group {group} has members; stop the projectors first.") from error
                 if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                     raise
 
@@ -167,9 +180,19 @@ class KafkaLog:
                 del self._askers[group]
             raise
 
-    def _create(self, asker: Consumer, topic: str, partitions: int) -> range:
+    def _keep(self, topic: str) -> None:
+        """Lifts the week that topics of dead letters once had. What somebody else has set stays."""
+        admin = self._client(AdminClient, {}, {})
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        found = admin.describe_configs([resource], request_timeout=ANSWER_SECONDS)[resource].result()
+        if found["retention.ms"].value == WEEK and found["retention.ms"].source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value:
+            entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in KEPT.items()]
+            wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+            admin.incremental_alter_configs([wanted], request_timeout=ANSWER_SECONDS)[wanted].result()
+
+    def _create(self, asker: Consumer, topic: str, partitions: int, config: Mapping[str, str]) -> range:
         brokers = len(asker.list_topics(topic, timeout=ANSWER_SECONDS).brokers)
-        new = NewTopic(topic, partitions, min(3, brokers), config=TOPIC | ({"min.insync.replicas": "2"} if brokers >= 3 else {}))
+        new = NewTopic(topic, partitions, min(3, brokers), config={**config} | ({"min.insync.replicas": "2"} if brokers >= 3 else {}))
         admin = self._client(AdminClient, {}, {})
         try:
             admin.create_topics([new], operation_timeout=ANSWER_SECONDS, request_timeout=ANSWER_SECONDS)[topic].result()
@@ -247,7 +270,7 @@ def _settled(client: Consumer, topic: str) -> range:
     """Waits until the brokers lead the partitions, which comes some time behind the answer that the topic is made."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
-        with suppress(KafkaException):
+        with suppress(KafkaException, Unavailable):
             if _offsets(client, topic, partitions := _partitions(client, topic), OFFSET_END):
                 return partitions
         time.sleep(0.02)
@@ -255,6 +278,13 @@ def _settled(client: Consumer, topic: str) -> range:
 
 
 def _offsets(client: Consumer, topic: str, partitions: range, end: int) -> dict[int, int]:
-    """Per partition the offset of one of its ends, by two numbers that stand for a time."""
+    """Per partition the offset of one of its ends, by two numbers that stand for a time. The topic is there: where librdkafka knows nothing
+    of a partition, that has no leader for a moment.
+    """
     asked = [TopicPartition(topic, number, end) for number in partitions]
-    return {one.partition: one.offset for one in sound(client.offsets_for_times(asked, timeout=ANSWER_SECONDS) if asked else [])}
+    try:
+        return {one.partition: one.offset for one in sound(client.offsets_for_times(asked, timeout=ANSWER_SECONDS) if asked else [])}
+    except KafkaException as error:
+        if error.args[0].code() in MISSING:
+            raise Unavailable(f"Topic {topic}: a partition has no leader. {error.args[0].str()}.") from error
+        raise

@@ -87,7 +87,9 @@ CONSUMER_PROMISES: dict[str, Any] = {
     "check.crcs": True,
     "partition.assignment.strategy": "range",
 }
-TOPIC = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * 3600 * 1000)}
+WEEK = str(7 * 24 * 3600 * 1000)
+TOPIC = {"cleanup.policy": "delete", "retention.ms": WEEK}
+KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": str(1 << 30)}
 MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _TRIMMED = {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError._NO_OFFSET}
 _REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD}

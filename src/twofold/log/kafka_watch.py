@@ -47,7 +47,7 @@ class Watch(Generic[R]):
         self.reader = opened()
         self._open, self._ends = opened, ends
         self._changing, self._closed = Lock(), False
-        self._reopened = 0
+        self._reopened, self._away = 0, False
         self._called = 0.0
         self._look_at = 0.0
         self._wait(STALL_SECONDS)
@@ -91,12 +91,17 @@ class Watch(Generic[R]):
         try:
             why = self.reader.standstill(self._ends)
         except Unavailable:
+            self._away = True
             self._wait(AGAIN_SECONDS)
             raise
+        was_away, self._away = self._away, False
         self._wait(STALL_SECONDS)
         if why is None:
             self._reopened = 0
-            return
+        elif not was_away:  # else it comes back by itself, most often, now that Kafka has
+            self._renew(why)
+
+    def _renew(self, why: str) -> None:
         if self._reopened >= REOPENINGS:
             raise Stalled(f"{why} The connection was opened anew {REOPENINGS} times in vain.")
         self._reopen()

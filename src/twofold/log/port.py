@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+# Where a group stands that has lost its place: no topic ends so far, so that whoever polls meets NeedsRebuild, whatever is published.
+LOST = 1 << 62
+
 
 @dataclass(slots=True)  # not frozen: see Record
 class Message:
@@ -31,8 +34,13 @@ class Position:
     end: int
 
     @property
+    def lost(self) -> bool:
+        """Whether the group stands behind the end: what it read is not what is there."""
+        return (self.committed or 0) > self.end
+
+    @property
     def lag(self) -> int:
-        return self.end - max(self.begin, self.committed or 0)
+        return self.end - (self.begin if self.lost else max(self.begin, self.committed or 0))
 
 
 class Subscription(Protocol):
@@ -71,8 +79,11 @@ class Replay(Protocol):
 class EventLog(Protocol):
     """Topics. Safe to use from several threads."""
 
-    def create(self, topic: str, partitions: int) -> None:
-        """The topic exists with that many partitions, or Outdated is raised: a changed count would break the order."""
+    def create(self, topic: str, partitions: int, *, kept: bool = False) -> None:
+        """The topic exists with that many partitions, or Outdated is raised: a changed count would break the order.
+
+        It keeps messages for a week; one that is `kept`, however old they are, as long as there are not too many.
+        """
 
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str | None]:
         """Per message, None once it is durable, else why it may not be.

@@ -24,6 +24,7 @@ from twofold.runtime.embedded import Embedded
 
 LARGEST = 1_000_000  # bytes of key, value and headers: Kafka's limit, so that what works here works there
 RETENTION_SECONDS = 7 * 24 * 3600
+KEPT = 100_000  # messages of a topic that keeps them however old they are
 TRIM_EVERY = 1000  # messages published between two looks for old ones
 
 _SCHEMA = """
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS position (
 _APPEND = "INSERT INTO message (topic, partition, offset, time, key, headers, value) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OLDEST = "SELECT offset, time FROM message WHERE topic = ? AND partition = ? ORDER BY offset LIMIT ?"
 _TRIM = "DELETE FROM message WHERE topic = ? AND partition = ? AND offset <= ?"
+_READ_TO = 'SELECT offset FROM position WHERE "group" = ? AND topic = ? AND partition = ?'
 _COMMITTED = 'SELECT partition, offset FROM position WHERE "group" = ? AND topic = ?'
 _COMMIT = """
 INSERT INTO position ("group", topic, partition, offset) VALUES (?, ?, ?, ?)
@@ -67,6 +69,7 @@ class SqliteLog:
         self._file = Embedded(path, reading=reading)
         self._news = News()
         self._groups: dict[tuple[str, str], _Group] = {}
+        self._kept: set[str] = set()
         self._closed = False
         self._untrimmed = TRIM_EVERY  # so that a process that publishes little trims too
         if reading:
@@ -76,7 +79,9 @@ class SqliteLog:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
 
-    def create(self, topic: str, partitions: int) -> None:
+    def create(self, topic: str, partitions: int, *, kept: bool = False) -> None:
+        if kept:
+            self._kept.add(topic)
         with self._file.write() as db:
             (there,) = db.execute("SELECT count(*) FROM topic WHERE name = ?", (topic,)).fetchone()
             if there not in (0, partitions):
@@ -144,20 +149,30 @@ class SqliteLog:
             raise Unavailable(f"Group {group} has members; stop the projectors first.")
 
     def _trim(self, db: sqlite3.Connection, published: int) -> None:
-        """Deletes what is older than a week and was read by every group: from the front, at most twice what came in, so that no call
-        pays for a week.
+        """Deletes, from the front, what is older than a week and was read, or is beyond what a topic keeps: at most twice what came in,
+        so that no call pays for a week.
         """
         self._untrimmed += published
         if self._untrimmed < TRIM_EVERY:
             return
         most, self._untrimmed = 2 * self._untrimmed, 0
         cutoff = time.time() - RETENTION_SECONDS
-        for topic, partition in db.execute("SELECT name, partition FROM topic").fetchall():
-            oldest = db.execute(_OLDEST, (topic, partition, most))
-            (read,) = db.execute("SELECT min(offset) FROM position WHERE topic = ? AND partition = ?", (topic, partition)).fetchone()
-            done = takewhile(lambda row, unread=read or 0: row[1] < cutoff and row[0] < unread, oldest)  # type: ignore[misc]
+        for topic, partition, end in db.execute('SELECT name, partition, "end" FROM topic').fetchall():
+            if topic in self._kept:
+                older, before = float("inf"), end - KEPT
+            else:
+                older, before = cutoff, self._read_to(db, topic, partition)
+            done = takewhile(lambda row: row[1] < older and row[0] < before, db.execute(_OLDEST, (topic, partition, most)))  # noqa: B023
             if old := [offset for offset, _ in done]:
                 db.execute(_TRIM, (topic, partition, old[-1]))
+
+    def _read_to(self, db: sqlite3.Connection, topic: str, partition: int) -> int:
+        """Up to where every group has read that has members. One that has none may be one that was renamed: nobody reads on for it.
+        Where nobody reads at all, nothing was read.
+        """
+        groups = [group for (of, group), membership in list(self._groups.items()) if of == topic and membership.members]
+        read = [db.execute(_READ_TO, (group, topic, partition)).fetchone() for group in groups]
+        return min((row[0] if row else 0 for row in read), default=0)
 
 
 class _Group:

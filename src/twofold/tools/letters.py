@@ -6,6 +6,7 @@ the offsets of the letters, `dlq_how` whether they were retried or discarded.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +14,21 @@ from itertools import islice
 from typing import Any
 
 from twofold.bootstrap import System
-from twofold.errors import Rejected, Unavailable
+from twofold.errors import NeedsRebuild, Rejected, Unavailable
 from twofold.index.port import Outcome, Verdict
+from twofold.letters import versions
 from twofold.log.port import Message
 from twofold.projector.batch import read
 from twofold.resource import Declaration
 
 BATCH = 500
+SHOWN = 200  # characters of a header in a list: anybody who may write into the topic may have written it
+COUNTED = 10_000  # messages that are read, at most, to tell how many letters are open
 POLL_SECONDS = 1.0
 PATIENCE = 30.0  # seconds that bring nothing, while the log says that there is more
+
+
+ABOUT = ("topic", "partition", "offset", "reason", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,11 @@ class Letter:
 
     @property
     def row(self) -> dict[str, Any]:
-        """For people and for JSON."""
+        """For people and for JSON, of a bounded size."""
         headers = {name: _text(value) for name, value in self.message.headers}
-        key, version, type_ = _text(self.message.key), headers.get("ce_sequence"), headers.get("ce_type")
-        return {"number": self.number, "key": key, "version": version, "type": type_, "time": headers.get("ce_time"), **self.about}
+        named = {"version": headers.get("ce_sequence"), "type": headers.get("ce_type"), "time": headers.get("ce_time")}
+        told = {"key": _text(self.message.key), **named, **{name: self.about[name] for name in ABOUT if name in self.about}}
+        return {"number": self.number, **{name: _short(value) for name, value in told.items()}}
 
     @property
     def whole(self) -> dict[str, Any]:
@@ -59,6 +67,17 @@ class Letters:
             if message.offset not in settled and not _settled(message):
                 yield _letter(message)
 
+    def count(self) -> int:
+        """How many are open, of the first COUNTED messages."""
+        letters: set[int] = set()
+        settled: set[int] = set()
+        for message in islice(self._all(), COUNTED):
+            numbers = _settled(message)
+            settled.update(numbers)
+            if not numbers:
+                letters.add(message.offset)
+        return len(letters - settled)
+
     def chosen(self, numbers: Collection[int]) -> list[Letter]:
         """The open letters of these numbers. Raises Rejected where one is not open."""
         found = [letter for letter in self.open() if letter.number in numbers]
@@ -69,15 +88,19 @@ class Letters:
     def retry(self, letters: Iterator[Letter]) -> Iterator[tuple[Letter, str]]:
         """Applies them to the index, in order per key and gated by version; what became of each. Those that it takes are settled."""
         for group in _groups(letters):
-            told = list(zip(group, self._applied([self._whole(letter) for letter in group]), strict=True))
-            self._settle([letter for letter, reason in told if not reason], "retried")
+            found = [self._whole(letter) for letter in group]
+            reasons = iter(self._applied([each for each in found if isinstance(each, Message)]))
+            told = [(letter, each if isinstance(each, str) else next(reasons)) for letter, each in zip(group, found, strict=True)]
+            taken = {letter.number for letter, reason in told if not reason}
+            settled = [each for letter, each in zip(group, found, strict=True) if letter.number in taken and isinstance(each, Message)]
+            self._settle(sorted(taken), settled, "retried")
             yield from told
 
     def discard(self, letters: Iterator[Letter]) -> int:
         """Settles them without another try. Returns how many."""
         count = 0
         for group in _groups(letters):
-            self._settle(group, "discarded")
+            self._settle([letter.number for letter in group], [letter.message for letter in group], "discarded")
             count += len(group)
         return count
 
@@ -90,22 +113,33 @@ class Letters:
         unreadable = {id(message): reason for message, reason in batch.letters}
         return [unreadable.get(id(message)) or _refusal(outcomes.get(_text(message.key) or "")) for message in messages]
 
-    def _settle(self, letters: Sequence[Letter], how: str) -> None:
-        if not letters:
+    def _settle(self, numbers: Sequence[int], messages: Sequence[Message], how: str) -> None:
+        """Notes that letters are settled, and that their versions are refused no more."""
+        if not numbers:
             return
-        numbers = ",".join(str(letter.number) for letter in letters).encode()
-        note = Message(None, None, (("dlq_settled", numbers), ("dlq_how", how.encode())))
+        note = Message(None, None, (("dlq_settled", ",".join(map(str, numbers)).encode()), ("dlq_how", how.encode())))
         if reasons := [reason for reason in self._system.log.publish(self._resource.dead_letters, [note]) if reason]:
             raise Unavailable(f"It was not noted that letters are settled: {reasons[0]}")
+        if settled := versions([(message, "") for message in messages]):
+            self._system.index.forgive(self._resource, settled)
 
-    def _whole(self, letter: Letter) -> Message:
-        """The message; read where it stood, if it was too large for the topic of the dead letters."""
+    def _whole(self, letter: Letter) -> Message | str:
+        """The message, read where it stood if it was too large for the topic of the dead letters; or why it cannot be had."""
         if "size" not in letter.about:
             return letter.message
-        partition, offset = int(letter.about["partition"]), int(letter.about["offset"])
         positions = self._system.log.positions(self._resource.topic, self._resource.group)
         ends = {each.partition: each.end for each in positions}
-        return next(self._read(self._resource.topic, ends | {partition: offset}, partition, offset + 1))
+        try:
+            partition, offset = int(letter.about["partition"]), int(letter.about["offset"])
+            if not 0 <= offset < ends[partition]:
+                raise KeyError(offset)
+        except (KeyError, ValueError):
+            return f"its headers name no place in {self._resource.topic}"
+        try:
+            return next(self._read(self._resource.topic, ends | {partition: offset}, partition, offset + 1))
+        except (NeedsRebuild, StopIteration):
+            mend = f"`twofold verify {self._resource.name} --repair` mends its document from the table"
+            return f"its message has left {self._resource.topic}; {mend}"
 
     def _all(self) -> Iterator[Message]:
         [position] = self._system.log.positions(self._resource.dead_letters, self._resource.group)
@@ -140,8 +174,12 @@ def _letter(message: Message) -> Letter:
 
 
 def _settled(message: Message) -> list[int]:
-    text = dict(message.headers).get("dlq_settled")
-    return [int(number) for number in text.split(b",")] if text else []
+    text = dict(message.headers).get("dlq_settled") or b""
+    return [int(number) for number in text.split(b",") if re.fullmatch(rb"[0-9]{1,18}", number)]
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
 
 
 def _refusal(outcome: Outcome | None) -> str:

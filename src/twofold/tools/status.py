@@ -8,6 +8,7 @@ from typing import Any
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError
 from twofold.resource import Declaration
+from twofold.tools.letters import Letters
 from twofold.urls import without_password
 
 Status = dict[str, Any]
@@ -44,7 +45,10 @@ def _resource(system: System, resource: Declaration) -> Status:
 def _topic(system: System, resource: Declaration) -> Status:
     positions = system.log.positions(resource.topic, resource.group)
     held, lag = sum(each.end - each.begin for each in positions), sum(each.lag for each in positions)
-    return {"name": resource.topic, "messages": held, "lag": lag}
+    found: Status = {"name": resource.topic, "messages": held, "lag": lag}
+    if any(each.lost for each in positions):
+        found["error"] = f"the group stands behind the topic's end, so that messages were lost: run `twofold rebuild {resource.name}`"
+    return found
 
 
 def _index(system: System, resource: Declaration) -> Status:
@@ -53,8 +57,7 @@ def _index(system: System, resource: Declaration) -> Status:
 
 
 def _dead_letters(system: System, resource: Declaration) -> Status:
-    positions = system.log.positions(resource.dead_letters, resource.group)
-    return {"name": resource.dead_letters, "messages": sum(each.end - each.begin for each in positions)}
+    return {"name": resource.dead_letters, "open": Letters(system, resource).count()}
 
 
 def _asked(ask: Callable[[], Status]) -> Status:
