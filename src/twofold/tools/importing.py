@@ -25,7 +25,7 @@ from twofold.runtime.service import Service, stop_all
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
 from twofold.tools.loading import Loader, Tally, comma_separated, ndjson
-from twofold.tools.running import drain, interruptible
+from twofold.tools.running import INTERRUPTED, drain, interruptible
 from twofold.tools.serving import wait_for
 
 HEAD = 1 << 20
@@ -34,7 +34,7 @@ talk = Console(stderr=True)
 
 
 def run(settings: Settings, name: str, file: str, rejects: Path | None) -> int:
-    """Imports a file. Returns the exit code: 0, or 1 where lines were rejected or the import was interrupted."""
+    """Imports a file. Returns the exit code: 0, 1 where lines were rejected, 130 where it was interrupted."""
     app = load_app(settings.app)
     resource = resource_of(app, name)
     path = None if file == "-" else Path(file)
@@ -101,7 +101,7 @@ def _told(tally: Tally, seconds: float, rejects: Path, interrupted: bool, embedd
         print("interrupted: run the same command again to go on", file=sys.stderr)
     elif not embedded:
         print("the relay and the projectors carry it to the index: see `twofold status`", file=sys.stderr)
-    return 1 if tally.rejected or interrupted else 0
+    return INTERRUPTED if interrupted else 1 if tally.rejected else 0
 
 
 @contextmanager
