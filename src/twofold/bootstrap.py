@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import re
 import sys
+import traceback
 import uuid
 from collections.abc import Iterable
 from functools import cached_property, partial
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from twofold.errors import Outdated, SettingsError
+from twofold.errors import Outdated, SettingsError, TwofoldError
 from twofold.index.port import ReadStore
 from twofold.index.sqlite import SqliteIndex
 from twofold.log.port import LOST, EventLog
@@ -123,6 +126,16 @@ class System:
             done += self.index.migrate(resource)
         return done
 
+    def left(self) -> list[str]:
+        """What `migrate` has to leave to a rebuild, a sentence each."""
+        found = []
+        for resource in self.app:
+            try:
+                self.index.pending(resource)
+            except Outdated as error:
+                found.append(str(error))
+        return found
+
     def _documents(self, resource: Declaration) -> int | None:
         """How many the index holds, tombstones too; None where there is none."""
         try:
@@ -213,12 +226,31 @@ def load_app(path: str) -> App:
         raise SettingsError(f"--app {path}: write module:attribute, for example shop:app")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise SettingsError(f"--app {path}: {error}") from None
+        loaded = importlib.import_module(module)
+    except TwofoldError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a module of the user's raises
+        raise SettingsError(f"--app {path}: {_why(module, error)}") from None
+    if not hasattr(loaded, attribute):
+        raise SettingsError(f"--app {path}: {module} has no {attribute!r}")
+    found = getattr(loaded, attribute)
     if not isinstance(found, App):
         raise SettingsError(f"--app {path}: this is {type(found).__name__}, not a twofold.App")
     return found
+
+
+def _why(module: str, error: Exception) -> str:
+    """Why a module cannot be imported, and where in the user's own code."""
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+        return f"there is no module {error.name!r}, neither in the current folder nor among those that are installed"
+    if isinstance(error, SyntaxError):
+        file, line, words = error.filename, error.lineno, error.msg
+    else:
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        own = [frame for frame in frames if not re.search(r"^<frozen|/site-packages/|/lib/python3\.\d+/", frame.filename)]
+        file, line, words = (own or frames)[-1].filename, (own or frames)[-1].lineno, " ".join(str(error).split())
+    place = f"{os.path.relpath(file) if file else module}, line {line}"
+    return f"{place}: {type(error).__name__}: {words}. To see all of it: python -c 'import {module}'"
 
 
 def resource_of(app: App, name: str) -> Declaration:

@@ -25,14 +25,17 @@ from twofold.cli_options import (
     Refresh,
     Workers,
     WriteUrl,
+    open_system,
     settings_of,
     system_of,
 )
 from twofold.cli_verify import verify
-from twofold.errors import EngineError, TwofoldError
+from twofold.errors import EngineError, Outdated, TwofoldError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+
+FAILED, MISTAKE, NOT_AS_DECLARED = 1, 2, 3  # an engine or a part; settings, or what was typed; `migrate` or `rebuild` have to be run first
 
 cli.add_typer(letters, name="dead-letters")
 cli.add_typer(imports)
@@ -41,12 +44,12 @@ cli.command()(verify)
 
 
 def main() -> None:
-    """Runs the command line; a mistake is one line on stderr and exit code 2, an engine's failure exit code 1."""
+    """Runs the command line. A failure is told on stderr, by one line; its exit code is one of those below."""
     try:
         cli(standalone_mode=True)
     except TwofoldError as error:
         typer.echo(f"twofold: {error}", err=True)
-        sys.exit(1 if isinstance(error, EngineError) else 2)
+        sys.exit(NOT_AS_DECLARED if isinstance(error, Outdated) else FAILED if isinstance(error, EngineError) else MISTAKE)
 
 
 @cli.callback(invoke_without_command=True)
@@ -121,13 +124,18 @@ def query(
 
 @cli.command()
 def migrate(app: AppPath = None, data: Data = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
-    """Create tables, topics and indices, and add to them what the app declares anew. Never drops anything."""
-    system = system_of(locals())
-    try:
-        done = system.migrate()
-    finally:
-        system.close()
-    typer.echo("\n".join(done) if done else "Nothing to do: tables, topics and indices are as declared.")
+    """Create tables, topics and indices, and add what the app declares anew. Never drops anything.
+
+    Exit code 3 where something is left that it must not do: change a table, or an index that a rebuild has to make anew.
+    """
+    with open_system(locals()) as system:
+        done, left = system.migrate(), system.left()
+    told = [each for each in done if each not in left]
+    if told or not left:
+        typer.echo("\n".join(told) or "Nothing to do: tables, topics and indices are as declared.")
+    if left:
+        typer.echo("\n".join(f"twofold: not done: {each}" for each in left), err=True)
+        raise typer.Exit(NOT_AS_DECLARED)
 
 
 @cli.command()

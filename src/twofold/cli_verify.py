@@ -9,7 +9,8 @@ import typer
 
 from twofold.cli_options import AppPath, AsJson, Data, LogUrl, ReadUrl, ResourceName, WriteUrl, open_system, resource_of
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Where --watch serves metrics to Prometheus, on 127.0.0.1.")]
+Every = Annotated[float | None, typer.Option(min=1, help="With --watch: seconds between the starts of two runs. [default: 600]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="With --watch: of the metrics, on 127.0.0.1. [default: 9464]")]
 
 
 def verify(
@@ -18,8 +19,8 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what differs, by the table, and nothing else.")] = False,
     ids: Annotated[Path | None, typer.Option(help="A file for all that is found: kind and id, one a line.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on verifying until Ctrl-C, with metrics.")] = False,
-    every: Annotated[float, typer.Option(min=1, help="Seconds from one begin to the next with --watch.")] = 600,
-    port: Port = 9464,
+    every: Every = None,
+    port: Port = None,
     app: AppPath = None,
     data: Data = None,
     write_url: WriteUrl = None,
@@ -33,10 +34,12 @@ def verify(
     """
     if watch and (ids or as_json):
         raise typer.BadParameter("--watch logs what it finds, and goes neither with --ids nor with --json")
+    if not watch and (every is not None or port is not None):
+        raise typer.BadParameter("--every and --port are for --watch, which is not given")
     from twofold.tools import verifying  # noqa: PLC0415 - keeps --help quick
 
     with open_system(locals()) as system:
         declaration, how = resource_of(system, resource), verifying.How(deep, repair)
         if watch:
-            raise typer.Exit(verifying.watch(system, declaration, how, every=every, port=port))
+            raise typer.Exit(verifying.watch(system, declaration, how, every=every or 600, port=9464 if port is None else port))
         raise typer.Exit(verifying.once(system, declaration, how, as_json=as_json, ids=ids))

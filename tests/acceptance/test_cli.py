@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -121,6 +122,28 @@ def test_a_port_that_is_taken_is_named(embedded: dict[str, str], tmp_path: Path)
     assert "TWOFOLD_COMMAND_PORT" in refused.stderr
 
 
+def test_one_port_for_both_services_is_refused(embedded: dict[str, str], tmp_path: Path) -> None:
+    refused = run(["up", "--command-port", embedded["TWOFOLD_QUERY_PORT"]], embedded, tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("twofold: TWOFOLD_COMMAND_PORT and TWOFOLD_QUERY_PORT are both ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_an_ipv6_address_is_served_told_and_asked(embedded: dict[str, str], tmp_path: Path) -> None:
+    environment = {**embedded, "TWOFOLD_HOST": "::1"}
+    with Role(["up"], environment, tmp_path) as up:
+        url = f"http://[::1]:{embedded['TWOFOLD_COMMAND_PORT']}"
+        assert f"command service   {url}   documentation {url}/docs" in up.output[0]
+        assert httpx.get(f"{url}/livez").status_code == 200
+        asked = run(["status", "--json"], environment, tmp_path)
+        assert asked.returncode == 0, asked.stderr
+        assert json.loads(asked.stdout)["resources"]["users"]["table"]["rows"] == 0
+        everywhere = run(["status", "--json"], {**embedded, "TWOFOLD_HOST": "::"}, tmp_path)
+        assert everywhere.returncode == 0, everywhere.stderr
+        other = {**environment, "TWOFOLD_DATA": str(tmp_path / "other")}
+        assert f"Cannot listen on [::1]:{embedded['TWOFOLD_COMMAND_PORT']}: " in run(["up"], other, tmp_path).stderr
+
+
 def test_mistakes_in_settings_are_one_line(tmp_path: Path) -> None:
     for variable, value in (("TWOFOLD_WRITE_URL", "postgres://x"), ("TWOFOLD_COMMAND_PORT", "many"), ("TWOFOLD_APP", "nowhere:app")):
         refused = run(["migrate"], {variable: value}, tmp_path)
@@ -147,6 +170,55 @@ def test_a_folder_that_cannot_be_one_is_one_line(folder: str, tmp_path: Path) ->
         assert refused.returncode == 2
         assert refused.stderr.startswith(f"twofold: The data folder {folder} cannot be used: ")
         assert refused.stderr.count("\n") == 1
+
+
+SHOP = """
+from typing import Annotated
+from twofold import App, Keyword, Resource
+
+class Item(Resource, name="items"):
+    name: Annotated[str, Keyword()]
+    year: {year}
+
+app = App(Item)
+"""
+
+
+def test_what_migrate_has_to_leave_is_an_exit_code_of_its_own(embedded: dict[str, str], tmp_path: Path) -> None:
+    """A deploy script goes on only where all is done."""
+    shop = {**embedded, "TWOFOLD_APP": "shop:app"}
+    (tmp_path / "shop.py").write_text(SHOP.format(year="int = 1"))
+    assert run(["migrate"], shop, tmp_path).returncode == 0
+    (tmp_path / "shop.py").write_text(SHOP.format(year="Annotated[str, Keyword()] = '1'"))
+    for command in ("migrate", "up"):
+        refused = run([command], shop, tmp_path)
+        assert (refused.returncode, refused.stdout) == (3, "")
+        assert "ALTER TABLE items ADD COLUMN year_new" in refused.stderr
+    sql = [line for line in refused.stderr.splitlines() if line.endswith(";") or line.startswith("--")]
+    with sqlite3.connect(tmp_path / "data" / "write.db", isolation_level=None) as opened:
+        opened.executescript("\n".join(sql))
+    opened.close()
+    left = run(["migrate"], shop, tmp_path)
+    assert left.returncode == 3
+    assert left.stderr.startswith("twofold: not done: items-000001 was built for another declaration (year was integer, is keyword): ")
+    refused = run(["up"], shop, tmp_path)
+    assert refused.returncode == 3
+    assert "run `twofold rebuild items`" in refused.stderr
+    assert run(["rebuild", "items"], shop, tmp_path).returncode == 0
+    assert run(["migrate"], shop, tmp_path).returncode == 0
+
+
+def test_ctrl_c_is_told_as_shells_have_it(embedded: dict[str, str], tmp_path: Path) -> None:
+    """Whatever waits: here for an engine that is away."""
+    away = {**embedded, "TWOFOLD_WRITE_URL": f"mysql://root@127.0.0.1:{free_port()}/user"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twofold", "import", "users", "-"], env={**os.environ, **away}, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b"waiting for an engine" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert b"Traceback" not in process.communicate(timeout=30)[1]
+    assert process.returncode == 130
 
 
 def test_settings_come_from_a_file(tmp_path: Path) -> None:

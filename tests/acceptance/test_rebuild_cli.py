@@ -116,5 +116,5 @@ def test_mistakes_are_one_line(tmp_path: Path, command: list[str], code: int, wo
 
 def test_where_migrate_never_ran_it_is_told(tmp_path: Path) -> None:
     refused = run(["rebuild", "users"], {"TWOFOLD_DATA": str(tmp_path / "data")}, tmp_path)
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "twofold migrate" in refused.stderr

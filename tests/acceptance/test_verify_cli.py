@@ -52,7 +52,7 @@ def test_it_tells_what_differs_and_mends_it(filled: dict[str, str], tmp_path: Pa
     assert "missing    1: " in found.stdout
     assert "different  2: " in found.stdout
     assert "orphaned   1: orphan" in found.stdout
-    assert found.stdout.splitlines()[-1].endswith("do not agree. `twofold verify users --repair` mends what differs.")
+    assert found.stdout.splitlines()[-1].endswith("do not agree. `twofold verify users --deep --repair` mends what differs.")
     assert {line.split()[1]: line.split()[0] for line in (tmp_path / "found.txt").read_text().splitlines()} == damaged
 
     told = run(["verify", "users", "--json"], filled, tmp_path)
@@ -73,6 +73,8 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
         (["verify", "people"], "There is no resource 'people'; there is users."),
         (["verify", "users", "--watch", "--json"], "neither with --ids nor with --json"),
         (["verify", "users", "--ids", "no/such/folder"], "--ids no/such/folder: No such file or directory"),
+        (["verify", "users", "--port", "9464"], "--every and --port are for --watch"),
+        (["verify", "users", "--every", "600"], "--every and --port are for --watch"),
         (["verify"], "Missing argument"),
     ):
         done = run(arguments, environment, tmp_path)

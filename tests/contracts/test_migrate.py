@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import sqlite3
 import threading
 import types
 from collections.abc import Iterator
@@ -67,6 +68,25 @@ def run(database: Database, sql: str) -> list[Any]:
         found = list(result) if result.returns_rows else []
         connection.commit()
         return found
+
+
+def execute(database: Database, refusal: str) -> None:
+    """Runs the SQL of a refusal as an operator would, with the engine's own tools: as it stands."""
+    script = refusal.partition(":\n")[2]
+    if not database.mysql:
+        opened = sqlite3.connect(str(run(database, "PRAGMA database_list")[0][2]), isolation_level=None)
+        opened.executescript(script)
+        opened.close()
+        return
+    with connect(url(database)) as connection:
+        for statement in script.splitlines():
+            if not statement.startswith("--"):
+                query(connection, statement)
+        connection.commit()
+
+
+def trigger(database: Database) -> str:
+    return "INSERT INTO seen VALUES (NEW.a)" if database.mysql else "BEGIN INSERT INTO seen VALUES (NEW.a); END"
 
 
 class Cases:
@@ -145,17 +165,21 @@ class Cases:
     @pytest.mark.parametrize(
         ("before", "after", "sql"),
         [
-            ({}, {"b": (int,)}, r"ALTER TABLE things ADD COLUMN b BIGINT NOT NULL"),
-            ({}, {"b": (Annotated[str, Unique()],)}, r"ALTER TABLE things ADD COLUMN b_key (VARBINARY\(320\)|BLOB) NOT NULL"),
+            ({}, {"b": (int,)}, r"ALTER TABLE things ADD COLUMN b BIGINT (DEFAULT 0 NOT NULL|NOT NULL DEFAULT 0)"),
+            (
+                {},
+                {"b": (Annotated[str, Unique()],)},
+                r"ADD COLUMN b_key (VARBINARY\(320\) NOT NULL DEFAULT \(X''\)|BLOB DEFAULT \(X''\) NOT NULL)",
+            ),
             ({"b": (str | None, None)}, {"b": (Annotated[str | None, Unique()], None)}, r"ALTER TABLE things ADD COLUMN b_key"),
-            ({"b": (int, 1)}, {"b": (str, "x")}, r"(MODIFY|ALTER COLUMN) b .*LONGTEXT|ALTER COLUMN b TYPE TEXT"),
-            ({"b": (int | None, None)}, {"b": (int, 1)}, r"(MODIFY|ALTER COLUMN) b (BIGINT NOT NULL|SET NOT NULL)"),
+            ({"b": (int, 1)}, {"b": (str, "x")}, r"MODIFY b .*LONGTEXT|ADD COLUMN b_new TEXT"),
+            ({"b": (int | None, None)}, {"b": (int, 1)}, r"MODIFY b BIGINT NOT NULL|ADD COLUMN b_new BIGINT DEFAULT 1 NOT NULL"),
             (
                 {"b": (Annotated[str, Field(max_length=10)], "")},
                 {"b": (Annotated[str, Field(max_length=20)], "")},
-                r"(MODIFY|ALTER COLUMN) b .*VARCHAR\(20\)",
+                r"(MODIFY b|ADD COLUMN b_new) .*VARCHAR\(20\)",
             ),
-            ({"b": (Annotated[Decimal, Places(2)], Decimal(0))}, {"b": (float, 0.0)}, r"(MODIFY|ALTER COLUMN) b .*DOUBLE"),
+            ({"b": (Annotated[Decimal, Places(2)], Decimal(0))}, {"b": (float, 0.0)}, r"(MODIFY b|ADD COLUMN b_new) .*DOUBLE"),
         ],
     )
     def test_what_does_not_only_add_is_refused_with_sql(self, database: Database, before: Any, after: Any, sql: str) -> None:
@@ -173,15 +197,64 @@ class Cases:
         assert migrate(app(a=(int,)), database) == []
         assert migrate(app(a=(int,), fine=(int, 1)), database) == ["add column things.fine"]
 
-    def test_the_sql_of_a_refusal_can_be_run(self, database: Database) -> None:
-        """As it says: the new column's values come first where there are rows; here are none."""
-        migrate(app(a=(int,)), database)
-        things = app(a=(int,), b=(Annotated[str, Field(max_length=10)],))
+    @pytest.mark.parametrize(
+        ("before", "after", "old", "new"),
+        [
+            ({}, {"b": (int,)}, {}, {"b": 0}),
+            ({}, {"b": (Annotated[str, Field(max_length=10)],)}, {}, {"b": ""}),
+            ({}, {"b": (str,), "c": (list[str],), "d": (bool,)}, {}, {"b": "", "c": [], "d": False}),
+            ({}, {"b": (datetime,), "c": (date,)}, {}, {"b": "1970-01-01T00:00:00.000Z", "c": "1970-01-01"}),
+            ({}, {"b": (Annotated[Decimal, Places(2)],), "c": (float,)}, {}, {"b": "0.00", "c": 0.0}),
+            ({"b": (int, 1)}, {"b": (str, "x")}, {"b": 5}, {"b": "5"}),
+            ({"b": (str, "x")}, {"b": (int, 1)}, {"b": "5"}, {"b": 5}),
+            ({"b": (int, 1)}, {"b": (float, 0.5)}, {"b": 5}, {"b": 5.0}),
+            ({"b": (int | None, None)}, {"b": (int, 1)}, {"b": None}, {"b": 1}),
+            ({"b": (int | None, None)}, {"b": (int, 1)}, {"b": 7}, {"b": 7}),
+            ({"b": (str | None, None)}, {"b": (str,)}, {"b": None}, {"b": ""}),
+            ({"b": (str | None, None)}, {"b": (Annotated[str, Field(max_length=9)], "it's")}, {"b": None}, {"b": "it's"}),
+            ({"b": (int,)}, {"b": (int | None, None)}, {"b": 7}, {"b": 7}),
+            ({"b": (Annotated[str, Field(max_length=10)],)}, {"b": (Annotated[str, Field(max_length=20)],)}, {"b": "ä's"}, {"b": "ä's"}),
+            ({"b": (Annotated[str, Unique()],)}, {"b": (Annotated[str, Unique(), Field(max_length=70)],)}, {"b": "x"}, {"b": "x"}),
+            ({"b": (int,)}, {"c": (int,)}, {"b": 7}, {"c": 7}),
+            ({"b": (Annotated[str, Unique()],)}, {"c": (Annotated[str, Unique()],)}, {"b": "x"}, {"c": "x"}),
+            ({"b": (int,), "c": (str,)}, {"d": (str,), "e": (int,)}, {"b": 7, "c": "x"}, {"d": "x", "e": 7}),
+            ({"b": (int,), "c": (int,)}, {"d": (int,)}, {"b": 7, "c": 8}, {"d": 0}),
+            ({"b": (int,)}, {}, {"b": 7}, {}),
+            ({"b": (int,)}, {"c": (Annotated[str, Column("select")],)}, {"b": 7}, {"c": ""}),
+        ],
+    )
+    def test_the_sql_of_a_refusal_can_be_run_and_loses_nothing(
+        self, database: Database, before: Any, after: Any, old: Any, new: Any
+    ) -> None:
+        migrate(app(a=(int,), **before), database)
+        rows = [store(app(a=(int,), **before), database, a=1, **old)]
+        things = app(a=(int,), **after)
+        with pytest.raises(Outdated, match="does not change by itself") as error:
+            migrate(things, database)
+        execute(database, str(error.value))
+        migrate(things, database)
+        assert pending(things, database) == []
+        assert states(things, database, *rows) == [{"a": 1, **new}]
+        other = {name: "y" if value == "x" else value for name, value in new.items()}  # where it is unique
+        assert states(things, database, store(things, database, a=2, **other)) == [{"a": 2, **other}]
+
+    def test_a_changed_column_keeps_what_others_made(self, database: Database) -> None:
+        migrate(app(a=(int,), b=(int, 1)), database)
+        store(app(a=(int,), b=(int, 1)), database, a=1, b=5)
+        run(database, "CREATE TABLE seen (a BIGINT)")
+        run(database, "CREATE INDEX by_b ON things (b, a)")
+        run(database, "ALTER TABLE things ADD COLUMN note BIGINT DEFAULT 3")
+        run(database, f"CREATE TRIGGER noted AFTER INSERT ON things FOR EACH ROW {trigger(database)}")
+        things = app(a=(int,), b=(float, 1.0))
         with pytest.raises(Outdated) as error:
             migrate(things, database)
-        sql = next(line for line in str(error.value).splitlines() if line.startswith("ALTER"))
-        run(database, sql.rstrip(";") + (" DEFAULT ''" if not database.mysql else ""))
+        execute(database, str(error.value))
         assert pending(things, database) == []
+        store(things, database, a=2, b=0.5)
+        assert run(database, "SELECT a FROM seen") == [(2,)]
+        assert sorted(run(database, "SELECT note, b FROM things")) == [(3, 0.5), (3, 5.0)]
+        with database.read() as connection:
+            assert "by_b" in {index["name"] for index in database.dialect.get_indexes(connection, "things")}
 
     # what is there and not declared
 
@@ -197,7 +270,7 @@ class Cases:
         """Its column wants a value that nobody gives any more."""
         migrate(app(a=(int,), b=(int,)), database)
         for call in (pending, migrate):
-            with pytest.raises(Outdated, match=r"(MODIFY|ALTER COLUMN) b (BIGINT NULL|DROP NOT NULL)"):
+            with pytest.raises(Outdated, match=r"MODIFY b BIGINT NULL|ADD COLUMN b_new BIGINT;"):
                 call(app(a=(int,)), database)
 
     def test_a_resource_that_is_gone_keeps_its_table(self, database: Database) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, unquote, urlsplit
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -25,10 +25,12 @@ from twofold.bench.table import Engines
 from twofold.bench.wrk import HOST
 from twofold.bootstrap import System, load_app
 from twofold.errors import SettingsError, TwofoldError
-from twofold.index.elastic_client import Client, path
 from twofold.resource import App, Declaration
 from twofold.settings import Settings
 from twofold.urls import scheme, without_password
+
+if TYPE_CHECKING:
+    from twofold.index.elastic_client import Client
 
 
 class Workspace:
@@ -150,6 +152,8 @@ class Workspace:
         delete_topics(self.settings.log_url, [topic for each in self.app for topic in (each.topic, each.dead_letters)])
 
     def _remove_indices(self) -> None:
+        from twofold.index.elastic_client import path  # noqa: PLC0415 - needs an extra
+
         client = search_client(self.settings.read_url)
         try:
             _, found = client.send("GET", path(f"{self.name}-*", "_alias"))
@@ -175,10 +179,13 @@ def delete_topics(url: str, topics: list[str]) -> None:
 
 def search_client(url: str) -> Client:
     """A client of the read store's engine, for what the port does not offer."""
+    from twofold.index.elastic_client import Client  # noqa: PLC0415 - needs an extra
+
     parts = urlsplit(url)
+    user, password = (None if value is None else unquote(value) for value in (parts.username, parts.password))
     engine, _, transport = parts.scheme.partition("+")
     hosts = [f"{transport or 'http'}://{host}" for host in parts.netloc.rpartition("@")[2].split(",")]
-    return Client(hosts, "opensearch" if engine == "opensearch" else "elasticsearch", parts.username, parts.password)
+    return Client(hosts, "opensearch" if engine == "opensearch" else "elasticsearch", user, password)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from twofold.errors import SettingsError
 from twofold.runtime import interpreter
 from twofold.runtime.hosts import LocalHosts, is_loopback
 from twofold.runtime.service import Service, stop_all
+from twofold.urls import authority
 
 log: Any = structlog.get_logger()
 HTTP_SECONDS = 3  # for requests that run when the process is told to stop
@@ -189,7 +190,8 @@ def bind(host: str, port: int, variable: str, *, shared: bool = False) -> socket
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with {variable} or TWOFOLD_HOST.") from None
+        where = authority(host, port)
+        raise SettingsError(f"Cannot listen on {where}: {error.strerror}. Choose another with {variable} or TWOFOLD_HOST.") from None
     if not _is_local(bound) and not shared:  # those who share have reserved it first
         log.warning("NOTHING AUTHENTICATES YET: whoever reaches this address can read and write everything", host=host, port=port)
     return bound
@@ -214,7 +216,7 @@ def _is_local(bound: socket.socket) -> bool:
 
 def addresses(sockets: Sequence[socket.socket]) -> list[str]:
     """The URL of each socket."""
-    return [f"http://{name[0]}:{name[1]}" for name in (bound.getsockname() for bound in sockets)]
+    return [f"http://{authority(*bound.getsockname()[:2])}" for bound in sockets]
 
 
 def _stop(stop: asyncio.Event, name: str) -> None:

@@ -5,18 +5,18 @@ Nothing is ever dropped: a table or column that the app no longer declares stays
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Column, Connection, Table, UniqueConstraint
+from sqlalchemy import Column, Connection, Table
 
 from twofold.errors import Outdated
 from twofold.resource import App
 from twofold.store.engine import Database
+from twofold.store.review import Change, plain, sql_for
 from twofold.store.tables import Tables
 
 _ADDING = ("add_table", "add_column", "add_index")
@@ -44,7 +44,7 @@ def migrate(app: App, database: Database) -> list[str]:
     return [_words(change) for change in changes]
 
 
-def _changes(app: App, connection: Connection) -> list[tuple[Any, ...]]:
+def _changes(app: App, connection: Connection) -> list[Change]:
     metadata = Tables(app).metadata
     found = compare_metadata(_context(connection), metadata)
     flat = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
@@ -52,12 +52,13 @@ def _changes(app: App, connection: Connection) -> list[tuple[Any, ...]]:
     new_columns = {(change[2], change[3].name) for change in ours if change[0] == "add_column"}
     refused = [change for change in ours if not _allowed(change, new_columns)]
     if refused:
-        raise Outdated(_refusal(connection, refused))
+        gone = [change for change in flat if change[0] == "remove_column"]
+        raise Outdated(_refusal(connection, refused, gone, metadata.tables))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}
     return [change for change in ours if not (change[0] == "add_index" and change[1].table.name in new_tables)]
 
 
-def _wants_a_value(change: tuple[Any, ...]) -> bool:
+def _wants_a_value(change: Change) -> bool:
     """Whether this is a column that is no longer declared, and refuses every new row because nobody gives its value any more."""
     return bool(change[0] == "remove_column" and not change[3].nullable and change[3].server_default is None)
 
@@ -70,15 +71,10 @@ def _type_differs(context: Any, _found: Any, _declared: Any, found_type: Any, de
     """Compares by the type's name and length, as the engine stores them; Alembic's own comparison stumbles over decorators."""
     dialect = context.dialect
     wanted = declared_type.dialect_impl(dialect).compile(dialect=dialect)
-    return _plain(found_type.compile(dialect=dialect)) != _plain(wanted)
+    return plain(found_type.compile(dialect=dialect)) != plain(wanted)
 
 
-def _plain(sql: str) -> str:
-    name = sql.upper().split(" COLLATE")[0].split(" CHARACTER SET")[0]
-    return {"BOOL": "BOOLEAN", "TINYINT(1)": "BOOLEAN", "TINYINT": "BOOLEAN", "DOUBLE PRECISION": "DOUBLE"}.get(name, name)
-
-
-def _allowed(change: tuple[Any, ...], new_columns: set[tuple[str, str]]) -> bool:
+def _allowed(change: Change, new_columns: set[tuple[str, str]]) -> bool:
     """Additions, unless rows that exist would lack what they need: a value, or the key of a value that they have."""
     if change[0] == "add_column":
         column: Column[Any] = change[3]
@@ -87,7 +83,7 @@ def _allowed(change: tuple[Any, ...], new_columns: set[tuple[str, str]]) -> bool
     return change[0] in _ADDING
 
 
-def _apply(operations: Operations, tables: Mapping[str, Table], change: tuple[Any, ...]) -> None:
+def _apply(operations: Operations, tables: Mapping[str, Table], change: Change) -> None:
     if change[0] == "add_table":
         tables[change[1].name].create(operations.get_bind())  # with its indexes
     elif change[0] == "add_column":
@@ -96,7 +92,7 @@ def _apply(operations: Operations, tables: Mapping[str, Table], change: tuple[An
         next(index for index in tables[change[1].table.name].indexes if index.name == change[1].name).create(operations.get_bind())
 
 
-def _words(change: tuple[Any, ...]) -> str:
+def _words(change: Change) -> str:
     if change[0] == "add_table":
         return f"create table {change[1].name}"
     if change[0] == "add_column":
@@ -104,39 +100,11 @@ def _words(change: tuple[Any, ...]) -> str:
     return f"create index {change[1].name} on {change[1].table.name}"
 
 
-def _refusal(connection: Connection, changes: list[tuple[Any, ...]]) -> str:
+def _refusal(connection: Connection, changes: list[Change], gone: list[Change], declared: Mapping[str, Table]) -> str:
     """The changes that only a person can decide on, with the SQL that would make them."""
-    script = io.StringIO()
-    context = MigrationContext.configure(
-        dialect_name=connection.dialect.name, opts={"as_sql": True, "output_buffer": script, "literal_binds": True}
-    )
-    operations = Operations(context)
-    for change in changes:
-        _sketch(operations, change)
-    lines = "\n".join(line for line in script.getvalue().splitlines() if line.strip())
+    how = "with nothing else running" if connection.dialect.name == "sqlite" else "with the processes of the old declaration stopped"
     return (
-        "The tables differ from the declaration in ways that twofold does not change by itself. "
-        f"Review this SQL, adapt it (a new column without a default needs values for the rows that exist), and run it:\n{lines}"
+        "The tables differ from the declaration in ways that twofold does not change by itself. Make a backup, review this SQL, "
+        "adapt it (rows that exist may need other values; a decimal is stored as an integer, 1.50 with two places as 150), and run it, "
+        f"{how}; then `twofold migrate` again:\n{sql_for(connection, changes, gone, declared)}"
     )
-
-
-def _sketch(operations: Operations, change: tuple[Any, ...]) -> None:
-    kind = change[0]
-    if kind == "add_column":
-        operations.add_column(change[2], change[3])
-    elif kind == "modify_type":
-        operations.alter_column(change[2], change[3], type_=change[6], **_existing(change))
-    elif kind == "modify_nullable":
-        operations.alter_column(change[2], change[3], nullable=change[6], **_existing(change))
-    elif kind == "remove_column":
-        column = change[3]
-        operations.alter_column(change[2], column.name, nullable=True, existing_type=column.type)
-    elif kind == "add_constraint" and isinstance(change[1], UniqueConstraint):
-        operations.create_unique_constraint(str(change[1].name), change[1].table.name, [column.name for column in change[1].columns])
-    else:
-        operations.execute(f"-- {change!r}")
-
-
-def _existing(change: tuple[Any, ...]) -> dict[str, Any]:
-    """What a change leaves as it is, since MySQL's MODIFY says everything anew."""
-    return {key: value for key, value in change[4].items() if key in ("existing_type", "existing_nullable", "existing_server_default")}

@@ -12,6 +12,7 @@ from twofold.bootstrap import System, load_app
 from twofold.errors import FolderInUse, SettingsError
 from twofold.settings import Settings
 from twofold.tools import status as hops
+from twofold.urls import authority
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def _told(values: dict[str, Any]) -> str:
 
 
 def _from_running(settings: Settings) -> dict[str, Any]:
-    url = f"http://{settings.host}:{settings.command_port}/status"
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a service that binds to all addresses is asked at this one
+    url = f"http://{authority(own.get(settings.host, settings.host), settings.command_port)}/status"
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             found: dict[str, Any] = orjson.loads(response.read())

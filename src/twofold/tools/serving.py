@@ -53,6 +53,8 @@ def _refuse(settings: Settings, roles: set[str]) -> None:
             f"`twofold up` is one process, but TWOFOLD_WORKERS is {settings.workers}: leave it out. On MySQL, Kafka and Elasticsearch or "
             "OpenSearch, `twofold command` and `twofold query` take it, beside `twofold relay` and `twofold project`."
         )
+    if together and settings.command_port == settings.query_port != 0:
+        raise SettingsError(f"TWOFOLD_COMMAND_PORT and TWOFOLD_QUERY_PORT are both {settings.query_port}: give each service its own port.")
     if settings.embedded and not together:
         raise SettingsError(
             f"SQLite serves one process, so `twofold {next(iter(roles))}` cannot run beside the others on it, nor with --workers. Run "

@@ -91,7 +91,8 @@ def _verdict(resource: Declaration, result: Result) -> str:
         return "Interrupted: this is not all."
     if result.agrees:
         return f"Table and index of {resource.name} agree{' now' if any(tally.mended for tally in result.drift.values()) else ''}."
-    mends = f" `twofold verify {resource.name} --repair` mends what differs." if any(result.left[kind] for kind in result.drift) else ""
+    command = f"twofold verify {resource.name}{' --deep' if result.deep else ''} --repair"
+    mends = f" `{command}` mends what differs." if any(result.left[kind] for kind in result.drift) else ""
     return f"Table and index of {resource.name} do not agree.{mends}"
 
 
