@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from dev.engines.engine import Engine
 from tests.acceptance.roles import free_port
 
 READY_SECONDS = 120
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts on half the time of a core; what runs for a minute is not worth more
 
 
 def apart(name: str, folder: Path) -> Engine:
@@ -57,7 +59,8 @@ class PrivateEngine:
         bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         command = [*bound, *self.engine.command(), *self._options]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self.engine.home, stdout=log, stderr=log, start_new_session=True)
+            environment = {**os.environ, "JAVA_TOOL_OPTIONS": JAVA}
+            self._process = subprocess.Popen(command, cwd=self.engine.home, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self) -> None:
         until = time.monotonic() + READY_SECONDS
