@@ -16,6 +16,7 @@ from tests.acceptance.roles import free_port
 
 READY_SECONDS = 120
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts on half the time of a core; what runs for a minute is not worth more
+BOUND = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # ends with the thread that starts it, however that ends
 
 
 def apart(name: str, folder: Path) -> Engine:
@@ -56,8 +57,7 @@ class PrivateEngine:
     def spawn(self) -> None:
         """Returns at once."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*bound, *self.engine.command(), *self._options]
+        command = [*BOUND, *self.engine.command(), *self._options]
         with self.log.open("ab") as log:
             environment = {**os.environ, "JAVA_TOOL_OPTIONS": JAVA}
             self._process = subprocess.Popen(command, cwd=self.engine.home, env=environment, stdout=log, stderr=log, start_new_session=True)
