@@ -15,7 +15,7 @@ from dev.engines.engine import Engine
 from tests.acceptance.roles import free_port
 
 READY_SECONDS = 120
-JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts on half the time of a core; what runs for a minute is not worth more
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # less work at the start; what lives for minutes never gains by more
 BOUND = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # ends with the thread that starts it, however that ends
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ READY_SECONDS = 60
 class Role:
     """One `twofold` process that can be started again on the same port."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path, name: str = "", launcher: list[str] | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], folder: Path, name: str = "", launcher: Sequence[str] = ()
+    ) -> None:
         self.arguments, self.environment, self.folder = arguments, environment, folder
         self.process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
-        self.name, self._launcher = name or arguments[0], launcher or []
+        self.name, self._launcher = name or arguments[0], launcher
         self.log = folder / f"{self.name}.log"
 
     def start(self) -> None:
