@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from dev.engines.engine import Engine
 from tests.acceptance.roles import free_port
 
 READY_SECONDS = 120
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # less work at the start; what lives for minutes never gains by more
+BOUND = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # ends with the thread that starts it, however that ends
 
 
 def apart(name: str, folder: Path) -> Engine:
@@ -54,10 +57,10 @@ class PrivateEngine:
     def spawn(self) -> None:
         """Returns at once."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*bound, *self.engine.command(), *self._options]
+        command = [*BOUND, *self.engine.command(), *self._options]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self.engine.home, stdout=log, stderr=log, start_new_session=True)
+            environment = {**os.environ, "JAVA_TOOL_OPTIONS": JAVA}
+            self._process = subprocess.Popen(command, cwd=self.engine.home, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self) -> None:
         until = time.monotonic() + READY_SECONDS

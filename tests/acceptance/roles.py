@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ READY_SECONDS = 60
 class Role:
     """One `twofold` process that can be started again on the same port."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path, name: str = "") -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], folder: Path, name: str = "", launcher: Sequence[str] = ()
+    ) -> None:
         self.arguments, self.environment, self.folder = arguments, environment, folder
         self.process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
-        self.name = name or arguments[0]
+        self.name, self._launcher = name or arguments[0], launcher
         self.log = folder / f"{self.name}.log"
 
     def start(self) -> None:
@@ -36,7 +39,7 @@ class Role:
         ready = threading.Event()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "twofold", *self.arguments],
+                [*self._launcher, sys.executable, "-m", "twofold", *self.arguments],
                 env={**os.environ, **self.environment},
                 cwd=self.folder,
                 stdout=subprocess.PIPE,

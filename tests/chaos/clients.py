@@ -19,7 +19,7 @@ from tests.chaos.operations import Operation
 
 NEEDLE = "only-the-write-store-knows"  # part of every password
 ANSWER_SECONDS = 3.0  # after which a client asks again, while the first request may still be on its way
-AGAIN_SECONDS = 0.1
+AGAIN_SECONDS, AGAIN_AT_MOST = 0.05, 1.0  # until a client asks again, at first and at most
 THINK_SECONDS = 0.08
 LATE = ("projection-lagging", "read-store-unavailable", "overloaded", "declaration-outdated")
 Request = tuple[str, str, dict[str, str], Any]
@@ -103,12 +103,13 @@ class Client:
         if twin and operation.twin:
             time.sleep(operation.twin)  # as close as the plan says
         request, service = _request(operation, self._path, id_), operation.service ^ twin
+        pause = AGAIN_SECONDS
         while True:
             answer = self._tried(operation, service, request, twin=twin)
             if answer is not None or time.monotonic() > limits.give_up_at:
                 return answer
-            time.sleep(AGAIN_SECONDS)
-            service ^= 1
+            time.sleep(pause)
+            service, pause = service ^ 1, min(2 * pause, AGAIN_AT_MOST)
 
     def _tried(self, operation: Operation, service: int, request: Request, *, twin: bool) -> Answer | None:
         told = {"mark": operation.mark, "service": service + 1, "twin": twin}

@@ -13,7 +13,7 @@ import pymysql
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.roles import Role, free_port, run
 from tests.chaos.plan import ENGINES, ROLES
-from tests.private import READY_SECONDS, PrivateEngine
+from tests.private import BOUND, READY_SECONDS, PrivateEngine
 
 NAME = "accounts"
 OPTIONS = {"mysql": ["--innodb-buffer-pool-size=64M"]}
@@ -21,7 +21,7 @@ PORTS = {"command": "TWOFOLD_COMMAND_PORT", "query": "TWOFOLD_QUERY_PORT"}
 
 
 class Cluster:
-    """`start` from the main thread: the engines end with it."""
+    """Engines and roles end with the thread that starts them, so that is the main thread."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,4 +71,4 @@ class Cluster:
     def _role(self, name: str) -> Role:
         stage = name.partition("-")[0]
         own = {PORTS[stage]: str(self.ports[name])} if stage in PORTS else {}
-        return Role([stage], {**self._environment, **own}, self.folder, name)
+        return Role([stage], {**self._environment, **own}, self.folder, name, BOUND)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +11,12 @@ from typing import Any, NoReturn
 
 import pymysql
 import pytest
+from dev.engines.settings import EngineError
 from sqlalchemy import URL, make_url
+from tests.private import PrivateEngine
 
 Stranger = pymysql.connections.Connection
 SHARED = os.environ.get("TWOFOLD_TEST_MYSQL", "mysql://root:root@127.0.0.1:3306")
-PROJECT = Path(__file__).parents[2]
-_COMMAND = "import json; from dev.engines.mysql import MySQL; m = MySQL(); m.install(); m.prepare(); print(json.dumps(m.command()))"
-_START_SECONDS = 30
 
 
 @contextmanager
@@ -102,44 +95,24 @@ def waiting(stranger: Stranger, count: int) -> bool:
     return bool(query(stranger, sql)[0][0] >= count)
 
 
-class Private:
-    """A mysqld of our own, on the program that `dev.engines` has installed."""
+class Private(PrivateEngine):
+    """A mysqld of our own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"mysql://root:root@127.0.0.1:{self.port}"
-        self._home = folder / "mysql"
-        self._home.mkdir(parents=True)
-        installed = Path(os.environ.get("TWOFOLD_ENGINES_DIR") or PROJECT / ".engines") / "mysql"
-        for program in installed.glob("program-*"):
-            (self._home / program.name).symlink_to(program)
-        environment = {**os.environ, "TWOFOLD_ENGINES_DIR": str(folder), "TWOFOLD_MYSQL_PORT": str(self.port)}
-        made = subprocess.run([sys.executable, "-c", _COMMAND], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-        if made.returncode:
-            _missing(f"There is no mysqld to start: {made.stderr.strip().splitlines()[-1]}")
-        self._command = json.loads(made.stdout)
+        super().__init__("mysql", folder, "--innodb-buffer-pool-size=64M")
+        try:
+            self.prepare()
+        except EngineError as error:
+            _missing(f"There is no mysqld to start: {error}")
         self.start()
 
-    def start(self) -> None:
-        (self._home / "data" / "mysql.sock.lock").unlink(missing_ok=True)
-        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # ends with us, however we end
-        command = [*bound, *self._command, "--innodb-buffer-pool-size=64M"]
-        with (self._home / "log" / "mysqld.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self._home, stdout=log, stderr=log)
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                return connect(self.url).close()
-            except pymysql.Error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+    @property
+    def url(self) -> str:
+        return f"mysql://root:root@127.0.0.1:{self.port}"
 
-    def kill(self) -> None:
-        """Ends the server as a crash does."""
-        self._process.kill()
-        self._process.wait()
+    def start(self) -> None:
+        self.spawn()
+        self.wait()
 
     def do(self, *statements: str) -> None:
         with connect(self.url) as admin:
