@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 import test_index
@@ -38,6 +40,28 @@ class TestSqlite(ExportContract, SearchContract):
             assert connection.execute("PRAGMA query_only").fetchone() == (1,)
             assert connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone() == (0,)
         assert find(store, resource, "anna").total == 2_000
+
+    def test_an_export_whose_first_hits_take_too_long_is_given_up(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+        fill(store, resource, (live(f"{number:05}") for number in range(1_200)))
+
+        with pytest.raises(Unavailable), store.export(resource, Search(seconds=1e-9)):
+            pass
+        with store.export(resource, Search(seconds=9)) as chunks:
+            assert sum(map(len, chunks)) == 1_200
+
+    def test_searches_share_the_time_of_their_call(self, store: ReadStore, declare: Declare) -> None:
+        """One behind the other on one connection: who comes late in a batch has no more time than the first."""
+        assert isinstance(store, SqliteIndex)
+        resource = declare()
+        fill(store, resource, (live(f"{number:05}", title=f"anna a{number}") for number in range(2_000)))
+        heavy = Search(((Term("anna", typos=2), Term("a1", typos=2)),), facets=(Terms("code"),), sort=BEST)
+        began = time.monotonic()
+        [alone] = store.search(resource, [replace(heavy, seconds=9.0)])
+        took = time.monotonic() - began
+        assert not alone.incomplete
+        pages = store.search(resource, [replace(heavy, seconds=2 * took)] * 12)
+        assert pages[-1].incomplete
 
     def test_an_export_holds_no_more_than_a_chunk(self, store: ReadStore, declare: Declare) -> None:
         resource = declare()

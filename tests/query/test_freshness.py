@@ -12,9 +12,10 @@ import pytest
 from starlette.requests import Request
 
 from twofold import Resource
-from twofold.errors import Problem, Unavailable
+from twofold.errors import Overloaded, Problem, Unavailable
+from twofold.query import freshness as module
 from twofold.query import refreshes
-from twofold.query.freshness import Freshness, Seen
+from twofold.query.freshness import LOOKS, Freshness, Seen
 from twofold.query.reader import Reader
 from twofold.resource import Declaration
 from twofold.users import User
@@ -209,6 +210,40 @@ class TestNotInTime:
         lenient = request(token(A, 1), prefer="wait=1, handling=lenient")
         assert run(freshness.seen(lenient, USERS)).generation == ""
         assert time.monotonic() - begun < 3
+
+    def test_who_finds_no_room_to_wait_is_told_at_once(
+        self, index: Index, freshness: Freshness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Tokens that nobody was given cost others nothing; who is lenient takes what is there."""
+        monkeypatch.setattr(module, "MAX_WAITING", 3)
+        index.apply(A, 1)
+        index.apply(B, 1)
+
+        async def ask() -> list[Any]:
+            waiting = [asyncio.create_task(freshness.seen(request(token(A, 2), token(B, 2), prefer="wait=10"), USERS))]
+            while not freshness._tokens:  # noqa: ASYNC110 - it has no event for this
+                await asyncio.sleep(0)
+            refused = await asyncio.gather(
+                freshness.seen(request(token(A, 3), token(B, 3)), USERS),
+                freshness.seen(request(token(A, 3), token(B, 3), prefer="handling=lenient"), USERS),
+                freshness.seen(request(token(A, 1), token(B, 1)), USERS),
+                return_exceptions=True,
+            )
+            assert not waiting[0].done()
+            index.apply(A, 2)
+            index.apply(B, 2)
+            return [*refused, await waiting[0], await freshness.seen(request(token(A, 2), token(B, 2)), USERS)]
+
+        strict, lenient, there, waited, after = run(ask())
+        assert type(strict) is Overloaded
+        assert lenient.headers["Consistency-Status"] == "stale"
+        assert [each.generation for each in (there, waited, after)] == ["users-000001"] * 3
+        assert freshness._tokens == 0
+
+    def test_between_two_looks_lies_a_tenth_of_what_was_waited_or_50_ms(self) -> None:
+        for number, pause in enumerate(LOOKS):
+            assert pause <= max(0.05, sum(LOOKS[:number]) / 10)
+        assert (LOOKS[-1], sum(LOOKS) < 6) == (0.5, True)
 
     def test_looks_become_rarer(self, index: Index, freshness: Freshness) -> None:
         refusal(freshness.get(request(token(A, 1), prefer="wait=1"), USERS, A))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -16,7 +17,7 @@ from tests.stack import Stack
 from twofold import Resource
 from twofold.errors import Contended, Rejected, Unavailable
 from twofold.index import checks
-from twofold.query import outdated
+from twofold.query import language, outdated
 from twofold.users import User
 
 NAMES = ["Ana García", "Anna Müller", "Björn Ek", "Ana Ek", "O'Neill", "😀 Smile", "Zoë <b>", "ana lower"]
@@ -239,6 +240,17 @@ class TestRefusals:
             answer = stack.query.get("/users")
         assert (answer.status_code, answer.json()["code"], words in answer.text) == (400, "invalid-parameter", False)
         assert [each["reason"] for each in told] == [words]
+
+    def test_a_long_filter_is_read_beside_the_loop_and_a_short_one_is_not(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Fifty milliseconds each are nothing to whoever asks, and much to all others, who would wait for them one after the other."""
+        threads: list[bool] = []
+        read = language.read
+        noted = lambda *given: threads.append(threading.current_thread().name.startswith("asking")) or read(*given)  # noqa: E731
+        monkeypatch.setattr(language, "read", noted)
+        long = " OR ".join(f"name IN [{','.join('abcdefghij')}]" for _ in range(20))
+        answers = [stack.query.get("/users", {"filter": text}) for text in ("name = a", long, long[:-1])]
+        assert [answer.status_code for answer in answers] == [200, 200, 400]
+        assert threads == [False, True, True]
 
     def test_more_intervals_than_are_told_are_told_of(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(checks, "MAX_INTERVALS", 0)

@@ -10,7 +10,7 @@ from twofold.errors import EngineError
 from twofold.index.chunks import fitting
 from twofold.index.elastic_client import Client, Engine, path
 from twofold.index.elastic_page import hits, whole
-from twofold.index.elastic_query import hits_body
+from twofold.index.elastic_query import hits_body, time_limit
 from twofold.index.mapping import last_values
 from twofold.index.search import Hit, Search
 from twofold.resource import Declaration
@@ -44,6 +44,8 @@ def _chunks(client: Client, resource: Declaration, search: Search, moment: str) 
     search = replace(search, limit=FIRST_CHUNK, after=None, offset=0, facets=(), highlight=())
     while True:
         body = hits_body(resource, search) | {"pit": {"id": moment, "keep_alive": KEEP_ALIVE}, "track_total_hits": False}
+        if search.after is None and search.seconds is not None:
+            body["timeout"] = time_limit(search.seconds)
         _, answer = client.send("POST", _SEARCH, body)
         found = hits(whole(client, answer))
         if found:

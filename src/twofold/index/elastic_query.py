@@ -53,8 +53,12 @@ def search_body(resource: Declaration, search: Search) -> Json:
     if search.highlight and search.text:
         body["highlight"] = _highlight(resource, search)
     if search.seconds is not None:
-        body["timeout"] = f"{max(1, round(search.seconds * 1000))}ms"
+        body["timeout"] = time_limit(search.seconds)
     return body
+
+
+def time_limit(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def hits_body(resource: Declaration, search: Search) -> Json:

@@ -109,7 +109,8 @@ class ReadStore(Protocol):
         """
 
     def export(self, resource: Declaration, search: Search) -> AbstractContextManager[Iterator[list[Hit]]]:
-        """All hits of the search in bounded chunks, as of one moment, whatever is written or swapped meanwhile. `limit`, `after`,
+        """All hits of the search in bounded chunks, as of one moment, whatever is written or swapped meanwhile. `seconds` are
+        for the first chunk, else Unavailable. `limit`, `after`,
         `offset`, facets and highlights have no meaning here.
         """
 

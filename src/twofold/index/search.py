@@ -169,7 +169,8 @@ class Search:
     starts, `offset` skips hits. `exact` counts all matches, beyond TOTAL_CAP too.
 
     A facet counts the matches; a `disjunctive` search counts for each facet as if the refinement of its own field were not there.
-    `highlight` names text fields. With `seconds`, the engine gives up after that time, and tells what it has as an incomplete page.
+    `highlight` names text fields. With `seconds`, the engine gives up after that time, and tells what it has as an incomplete page; an
+    export whose first hits are not there by then is Unavailable.
     """
 
     text: tuple[tuple[Term, ...], ...] = ()

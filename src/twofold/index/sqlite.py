@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,8 +87,9 @@ class SqliteIndex(SqliteGenerations):
     def search(self, resource: Declaration, searches: Sequence[Search], *, generation: str = "") -> list[Page]:
         for search in searches:
             check(resource, search)
+        began = time.monotonic()
         with self._opened(resource, generation) as (connection, names):
-            return [sqlite_page.search(connection, resource, names, search) for search in searches]
+            return [sqlite_page.search(connection, resource, names, search, began) for search in searches]
 
     @contextmanager
     def export(self, resource: Declaration, search: Search) -> Iterator[Iterator[list[Hit]]]:

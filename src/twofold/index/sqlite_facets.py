@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from twofold.index.checks import MAX_INTERVALS, check_intervals
@@ -57,8 +58,15 @@ def _also(facet: Terms, first: list[Bucket], found: list[Bucket]) -> list[Bucket
 
 
 def _dates(connection: sqlite3.Connection, query: Query, facet: Dates) -> Buckets:
-    held, parameters = _different(query, facet, *beginning_of(facet, filter_kind(query.resource, facet.field)))
-    sql = f"SELECT value, count(*) FROM ({held}) GROUP BY value ORDER BY value LIMIT ?"  # NULL is the first
+    beginning, parameters = beginning_of(facet, filter_kind(query.resource, facet.field))
+    if _many(query, facet):
+        held, more = _different(query, facet, beginning, parameters)
+        counted, parameters = f"SELECT value AS first, 1 AS number FROM ({held})", more
+    else:  # each value once: SQLite then takes them from the field's index, and does not look each document up
+        source, more = query.source(facet.field)
+        held = f"SELECT {place(facet.field)} AS value, count(*) AS number {source} GROUP BY 1"
+        counted, parameters = f"SELECT {beginning} AS first, number FROM ({held})", [*parameters, *more]
+    sql = f"SELECT first, sum(number) FROM ({counted}) GROUP BY first ORDER BY first LIMIT ?"  # NULL is the first
     rows = connection.execute(sql, [*parameters, MAX_INTERVALS + 2]).fetchall()
     buckets = tuple(Bucket(value, number) for value, number in rows if value is not None)
     check_intervals(facet, len(buckets))
@@ -92,11 +100,11 @@ def _stats(connection: sqlite3.Connection, query: Query, facet: Stats) -> Summar
     return Summary(number, None if least is None else float(least), None if greatest is None else float(greatest), total, missing)
 
 
-def _different(query: Query, facet: Terms | Dates, expression: str, parameters: list[Any] | None = None) -> Statement:
+def _different(query: Query, facet: Terms | Dates, expression: str, parameters: Sequence[Any] = ()) -> Statement:
     """Each match with each of its different values, as `value`."""
     held, more = _values(query, facet)
     distinct = "DISTINCT" if _many(query, facet) else ""
-    return f'SELECT {distinct} "row", {expression} AS value FROM ({held})', [*(parameters or []), *more]
+    return f'SELECT {distinct} "row", {expression} AS value FROM ({held})', [*parameters, *more]
 
 
 def _values(query: Query, facet: Facet) -> Statement:

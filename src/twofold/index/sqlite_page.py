@@ -21,15 +21,15 @@ from twofold.resource import Declaration
 from twofold.runtime.embedded import translated
 
 CHUNK = 500  # hits of an export
-STEPS = 1_000  # of SQLite's machine between two looks at the clock: some 20 µs
+STEPS, MANY_STEPS = 1_000, 10_000  # of SQLite's machine between two looks at the clock: some 20 µs, and where there is a second or more
 
 
-def search(connection: sqlite3.Connection, resource: Declaration, names: Tables, asked: Search) -> Page:
-    """The page of a search that was checked."""
+def search(connection: sqlite3.Connection, resource: Declaration, names: Tables, asked: Search, began: float) -> Page:
+    """The page of a search that was checked. Its time counts from `began`, monotonic seconds."""
     answer = _Answer(connection, asked)
     _prepare(connection, names, asked)
     try:
-        with _limited(connection, asked.seconds):
+        with _limited(connection, asked.seconds, began):
             answer.find(Query(resource, names, asked, words(connection, names, asked)))
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):  # The code is another one where FTS5 was interrupted.
@@ -42,8 +42,10 @@ def export(connection: sqlite3.Connection, resource: Declaration, names: Tables,
     """All hits; at once only a chunk of them is in memory."""
     everything = replace(asked, limit=-1, offset=0, after=None)
     _prepare(connection, names, asked)
-    rows = connection.execute(*Query(resource, names, everything, words(connection, names, everything)).page())
-    return _chunks(rows)
+    with _limited(connection, asked.seconds, time.monotonic()):
+        rows = connection.execute(*Query(resource, names, everything, words(connection, names, everything)).page())
+        first = rows.fetchmany(CHUNK)
+    return _chunks(first, rows)
 
 
 def _prepare(connection: sqlite3.Connection, names: Tables, asked: Search) -> None:
@@ -52,13 +54,11 @@ def _prepare(connection: sqlite3.Connection, names: Tables, asked: Search) -> No
         sqlite_spelling.prepare(connection, names)
 
 
-def _chunks(rows: sqlite3.Cursor) -> Iterator[list[Hit]]:
-    while True:
+def _chunks(found: list[Any], rows: sqlite3.Cursor) -> Iterator[list[Hit]]:
+    while found:
+        yield [Hit(orjson.loads(document), score) for document, score, _ in found]
         with translated():  # here, since a reader may be anywhere by now
             found = rows.fetchmany(CHUNK)
-        if not found:
-            return
-        yield [Hit(orjson.loads(document), score) for document, score, _ in found]
 
 
 @dataclass(slots=True)
@@ -111,13 +111,13 @@ def _texts(query: Query, value: Any) -> list[str]:
 
 
 @contextmanager
-def _limited(connection: sqlite3.Connection, seconds: float | None) -> Iterator[None]:
+def _limited(connection: sqlite3.Connection, seconds: float | None, began: float) -> Iterator[None]:
     """Statements end with SQLITE_INTERRUPT once the time is over."""
     if seconds is None:
         yield
         return
-    end = time.monotonic() + seconds
-    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+    end = began + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS if seconds < 1 else MANY_STEPS)
     try:
         yield
     finally:

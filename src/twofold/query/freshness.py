@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, groupby, repeat
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
-from twofold.errors import Problem
+from twofold.errors import Overloaded, Problem
 from twofold.index.port import ReadStore
 from twofold.query.reader import Document, Reader, Target, by_target, living
 from twofold.query.refreshes import Refreshes
@@ -24,7 +24,9 @@ from twofold.query.tokens import Token, Wish, read
 from twofold.resource import Declaration
 from twofold.runtime.batcher import Batcher, Begun
 
-LOOKS = (0.005, 0.01, 0.02, 0.04, 0.05)  # seconds between looks; the last one goes on
+# Seconds between looks; the last one goes on. What comes is found within 50 ms in the first second, then within a tenth of what was waited.
+LOOKS = (0.005, 0.01, 0.02, 0.04, *(0.05,) * 20, *(0.1,) * 10, *(0.2,) * 15, 0.5)
+MAX_WAITING = 1024  # tokens that are looked for again and again in one process: four looks at a time
 LEAST_SECONDS = 1.0  # for one look and a refresh, also for those who do not want to wait
 MAX_IDS = 256  # that one look asks for
 Waiting = tuple[asyncio.AbstractEventLoop, asyncio.Timeout]
@@ -68,6 +70,7 @@ class Freshness:
         self._looks: Batcher[tuple[Target, tuple[Token, ...]], View] = Batcher("look", self._look, max_weight=MAX_IDS)
         self._refreshes = {resource.name: Refreshes(resource, index) for resource in resources.values()}
         self._waiting: set[Waiting] = set()
+        self._tokens = 0  # that are waited for
         self._stopped = False
 
     async def get(self, request: Request, resource: Declaration, id_: str) -> tuple[Document | None, Mapping[str, str]]:
@@ -114,11 +117,16 @@ class Freshness:
 
     async def _sight(self, wish: Wish, tokens: Sequence[Token], searched: Declaration | None = None) -> _Sight:
         sight = _Sight(list(wish.tokens))
-        with suppress(TimeoutError, Begun):
+        try:
             async with self._patience(max(wish.seconds, LEAST_SECONDS)):
                 await self._shown(tokens, sight, once=wish.seconds == 0)
                 if searched is not None and not sight.missing:
                     await self._found(searched, wish.tokens, sight)
+        except (TimeoutError, Begun):
+            pass  # it says itself what it lacks
+        except Overloaded:
+            if not wish.lenient:
+                raise
         if sight.missing and (self._stopped or not wish.lenient):
             raise self._problem(wish, sight)
         return sight
@@ -137,15 +145,33 @@ class Freshness:
                 self._waiting.discard(waiting)
 
     async def _shown(self, tokens: Sequence[Token], sight: _Sight, *, once: bool) -> None:
-        """Looks until the documents are as new as the tokens, or one of them will never be."""
-        for pause in chain(LOOKS, repeat(LOOKS[-1])):
-            views = sight.views = await self._views(tokens)
-            sight.missing = [each for each in tokens if views[each.resource.name].version(each.id) < each.version]
-            sight.refused = [each for each in sight.missing if views[each.resource.name].refusals.get(each.id, 0) >= each.version]
-            if once or not sight.missing or sight.refused:
-                return
-            now = asyncio.get_running_loop().time()
-            await asyncio.sleep(pause - now % pause)  # to the next beat of a common clock, so that who waits long looks together
+        """Looks until the documents are as new as the tokens, or one of them will never be. Raises Overloaded where too many wait."""
+        await self._look_for(tokens, sight)
+        if once or not sight.missing or sight.refused:
+            return
+        with self._room(len(tokens)):
+            for pause in chain(LOOKS, repeat(LOOKS[-1])):
+                now = asyncio.get_running_loop().time()
+                await asyncio.sleep(pause - now % pause)  # to the next beat of a common clock, so that who waits long looks together
+                await self._look_for(tokens, sight)
+                if not sight.missing or sight.refused:
+                    return
+
+    async def _look_for(self, tokens: Sequence[Token], sight: _Sight) -> None:
+        views = sight.views = await self._views(tokens)
+        sight.missing = [each for each in tokens if views[each.resource.name].version(each.id) < each.version]
+        sight.refused = [each for each in sight.missing if views[each.resource.name].refusals.get(each.id, 0) >= each.version]
+
+    @contextmanager
+    def _room(self, tokens: int) -> Iterator[None]:
+        """Whoever waits is looked for as often as all others: tokens that nobody was given must not make that dear."""
+        if self._tokens + tokens > MAX_WAITING:
+            raise Overloaded(f"Reads wait for {MAX_WAITING:,} tokens already. Try again in a moment.")
+        self._tokens += tokens
+        try:
+            yield
+        finally:
+            self._tokens -= tokens
 
     async def _views(self, tokens: Sequence[Token]) -> dict[str, View]:
         """One view of each resource that tokens name."""

@@ -19,6 +19,7 @@ from twofold.index.search import Page
 from twofold.query import answer as answers
 from twofold.query import body, capabilities, language, suggest
 from twofold.query.answer import representation
+from twofold.query.asking import Asking
 from twofold.query.export import Exports
 from twofold.query.freshness import Freshness
 from twofold.query.openapi import describe
@@ -40,6 +41,7 @@ class QueryService:
 
     def __init__(self, app: App, index: ReadStore, health: Health) -> None:
         self._index = index
+        self._asking = Asking()
         self._reader = Reader(index)
         self._exports = Exports(index)
         self.freshness = Freshness(app.resources, index, self._reader)
@@ -63,6 +65,7 @@ class QueryService:
         self._exports.stop()
         self.freshness.stop()
         self._reader.stop()
+        self._asking.stop()
 
     def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:
@@ -103,7 +106,7 @@ class QueryService:
     async def _found(self, request: Request, resource: Declaration, parameters: Parameters) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The page that parameters ask for as JSON, and headers for it."""
         began = time.perf_counter()
-        asked = language.read(resource, parameters)
+        asked = await self._asking.read(language.read, resource, parameters)
         capabilities.refuse_unsupported(self._index, capabilities.used(asked.search))
         seen = await _read(self.freshness.seen(request, resource))
         page = await _read(self._reader.search(resource, asked.search, seen.generation))
@@ -123,7 +126,7 @@ class QueryService:
 
     def _export(self, resource: Declaration) -> Respond:
         async def export(request: Request) -> Response:
-            asked = language.read_export(resource, request.query_params.multi_items())
+            asked = await self._asking.read(language.read_export, resource, request.query_params.multi_items())
             capabilities.refuse_unsupported(self._index, ["export"])
             seen = await _read(self.freshness.seen(request, resource))
             return await _read(self._exports.begin(resource, asked, seen.headers))

@@ -27,4 +27,5 @@ def value_of(field: Field, text: str) -> Any:
     """A value's text as documents hold the field, or an item of it. Raises NotAValue with what is allowed."""
     if field.kind == "datetime":
         text = text.replace(" ", "+")  # which is what a + in a query string is read as
-    return replace(field, many=False).scale(from_text(field, text))
+    one = replace(field, many=False) if field.many else field
+    return one.scale(from_text(field, text))
