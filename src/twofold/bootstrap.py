@@ -130,6 +130,8 @@ class System:
         """What `migrate` has to leave to a rebuild, a sentence each."""
         found = []
         for resource in self.app:
+            if any((each.committed or 0) > each.end for each in self.log.positions(resource.topic, resource.group)):
+                found.append(_lost(resource))
             try:
                 self.index.pending(resource)
             except Outdated as error:
@@ -156,8 +158,7 @@ class System:
         if not missing or not (documents or self.store.count(resource)):
             return missing
         self.log.move(topic, group, dict.fromkeys(range(resource.partitions), LOST))
-        told = f"topic {topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
-        return [*missing, told]
+        return [*missing, _lost(resource)]
 
     def _topics(self) -> list[tuple[str, int, str]]:
         topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]
@@ -263,6 +264,10 @@ def resource_of(app: App, name: str) -> Declaration:
 def _require(package: str, extra: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")
+
+
+def _lost(resource: Declaration) -> str:
+    return f"topic {resource.topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
 
 
 def _missing_topic(log: EventLog, topic: str, partitions: int, group: str) -> list[str]:

@@ -79,6 +79,7 @@ def test_a_topic_that_was_lost_with_unread_records_takes_a_rebuild(pipeline: Pip
 
     assert told in system.migrate()
     assert system.migrate() == []
+    assert system.left() == [told]
     assert "twofold rebuild" in status(system)["resources"][resource.name]["topic"]["error"]
     pipeline.command("patch", pipeline.ids[4], note="later").result(10)
     pipeline.relay()
@@ -87,6 +88,7 @@ def test_a_topic_that_was_lost_with_unread_records_takes_a_rebuild(pipeline: Pip
             pipeline.project()
 
     rebuild(system.parts(resource), lambda _: None)
+    assert system.left() == []
     pipeline.command("patch", pipeline.ids[3], note="goes on").result(10)
     pipeline.relay()
     pipeline.project()
