@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from twofold.command import passwords
 from twofold.command.passwords import PHC, HashPool, is_common, normalised
-from twofold.errors import Problem
+from twofold.errors import Overloaded
 
 SECONDS = 10
 
@@ -50,8 +50,8 @@ def fill(pool: HashPool) -> int:
     for taken in range(1000):
         try:
             pool.submit("secret")
-        except Problem as problem:
-            assert (problem.status, problem.code, problem.headers) == (503, "overloaded", {"Retry-After": "2"})
+        except Overloaded as error:
+            assert (error.code, error.seconds) == ("overloaded", 2)
             return taken
     raise AssertionError("the pool is never full")
 
