@@ -457,7 +457,7 @@ class TestServerInTrouble:
             for first_to_write in ("_begin", "save"):
                 with pytest.raises(Unavailable, match="read-only"), store.unit() as unit:
                     connections.append(unit.doubt.connection)
-                    unit._begun = first_to_write == "save"
+                    unit._entered = {"members"} if first_to_write == "save" else None
                     unit.save(MEMBERS, created(member()))
         finally:
             private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Connection, Select, Table, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, Table, func, inspect, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
-from twofold.errors import Contended, Taken, Unavailable
+from twofold.errors import Contended, Outdated, Taken, Unavailable
 from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
+from twofold.store import fence
 from twofold.store.engine import Database
 from twofold.store.port import Doubt, Key, Loaded, Receipt, Row, Tombstone, Writes
 from twofold.store.receipts import find, insert, unseal
@@ -37,7 +38,7 @@ class SqlUnit:
         self._tables = tables
         self._connection = connection
         self.doubt = Doubt(str(uuid_utils.uuid7()), database.connection_id(connection), time.monotonic())
-        self._begun = False
+        self._entered: set[str] | None = None
         self._absent: set[str] = set()
 
     def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
@@ -72,7 +73,7 @@ class SqlUnit:
         return find(self._connection, self._tables, keys)
 
     def save(self, resource: Declaration, writes: Writes) -> None:
-        self._begin()
+        self._begin(resource)
         table = self._tables.resources[resource.name]
         with self._unique(resource):
             if writes.deletes:
@@ -103,7 +104,9 @@ class SqlUnit:
             self._database.update_many(self._connection, table, [*_columns(resource)[:-1], *secret_columns], rows)
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
-        self._begin()
+        records = list(records)
+        for resource in {resource.name: resource for resource, _ in records}.values() or (None,):
+            self._begin(resource)
         if rows := [_outbox(resource, record) for resource, record in records]:
             self._database.insert_many(self._connection, self._tables.outbox, _OUTBOX, rows)
         insert(self._database, self._connection, self._tables, receipts)
@@ -111,11 +114,14 @@ class SqlUnit:
     def commit(self) -> None:
         self._database.commit(self._connection)
 
-    def _begin(self) -> None:
-        """The row by which `settle` knows that this unit is done."""
-        if not self._begun:
-            self._database.insert_many(self._connection, self._tables.unit, ("id",), [(self.doubt.unit,)])
-            self._begun = True
+    def _begin(self, resource: Declaration | None) -> None:
+        """The row by which `settle` knows that this unit is done. Raises Outdated where this program's writers are not let in."""
+        if self._entered is None:
+            fence.begin(self._database, self._connection, self._tables, self.doubt.unit, resource)
+            self._entered = set()
+        elif resource and resource.name not in self._entered:
+            fence.join(self._connection, self._tables, resource)
+        self._entered |= {resource.name} if resource else set()
 
     @contextmanager
     def _unique(self, resource: Declaration) -> Iterator[None]:
@@ -134,7 +140,7 @@ class SqlStore:
     """A write store in SQLite or MySQL."""
 
     def __init__(self, app: App, database: Database) -> None:
-        self._database = database
+        self._app, self._database = app, database
         self._tables = Tables(app)
         self._scans = Scans(database, self._tables)
 
@@ -197,6 +203,9 @@ class SqlStore:
 
     def check(self) -> list[tuple[bool, str]]:
         with self._database.read() as connection:
+            for resource in self._app if inspect(connection).has_table("fence") else ():
+                if reason := fence.outdated(connection, self._tables, resource):
+                    raise Outdated(reason)
             return _mysql_findings(connection) if self._database.mysql else _sqlite_findings(connection)
 
     def close(self) -> None:
