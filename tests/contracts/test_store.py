@@ -39,7 +39,7 @@ from store_contract import (
     until,
 )
 
-from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, Taken, Unavailable
+from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
 from twofold.store import engine, sql
 from twofold.store.engine import MAX_STATEMENT, Database
 from twofold.store.port import Doubt, Row, Writes
@@ -160,7 +160,7 @@ class TestMysql(ScansContract, StoreContract):
         saved(store, created(*rows))
         with store.unit() as unit, counted(store) as sent:
             unit.save(MEMBERS, Writes(updates=[changed(row) for row in rows]))
-            unit.save(MEMBERS, Writes(deletes=[(row.id, 2, row.updated_at) for row in rows]))
+            unit.save(MEMBERS, Writes(deletes=[(row.id, 3, row.updated_at) for row in rows]))
         ways = []
         for statement, values in sent:
             if statement.startswith(("UPDATE", "DELETE")):
@@ -475,6 +475,23 @@ class TestServerInTrouble:
         finally:
             private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
         assert (store.settle(unit.doubt), store.count(MEMBERS)) == (False, 0)
+
+
+class TestOthersThatSpeakMysql:
+    @pytest.mark.parametrize("version", ["8.0.11-TiDB-v8.5.1", "5.7.9-vitess-22.0.1 Version: 22.0.1", "8.0.30-Vitess"])
+    def test_one_whose_locks_do_not_hold_is_refused(self, version: str) -> None:
+        with pytest.raises(SettingsError, match="whose locks are not MySQL's"):
+            engine.refuse_others(version)
+
+    @pytest.mark.parametrize("version", ["8.0.45", "8.4.8-commercial", "9.7.0", "8.0.mysql_aurora.3.10.0", "8.0.42-33 Percona"])
+    def test_mysql_is_not(self, version: str) -> None:
+        engine.refuse_others(version)
+
+    @pytest.mark.engine
+    def test_each_connection_is_asked(self, mysql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "_version", lambda _: "8.0.11-TiDB-v8.5.1")
+        with pytest.raises(SettingsError, match="The write store is TiDB"):
+            SqlStore(APP, Database(mysql)).check()
 
 
 class TestErrors:

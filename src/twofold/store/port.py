@@ -79,12 +79,16 @@ class Loaded:
 
 @dataclass(slots=True)
 class Writes:
-    """What a unit changes in one resource. `secrets` are by id, then field; a row without an entry keeps its secrets."""
+    """What a unit changes in one resource. `secrets` are by id, then field; a row without an entry keeps its secrets.
+
+    `replaces` has by id the version that an update or a delete finds, 0 for a row that this unit made; without an entry, the one before.
+    """
 
     deletes: list[tuple[str, int, str]] = field(default_factory=list)  # id, version, time
     updates: list[Row] = field(default_factory=list)
     inserts: list[Row] = field(default_factory=list)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    replaces: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ class Unit(Protocol):
         """The rows of these ids, as they are now. Locks nothing."""
 
     def save(self, resource: Declaration, writes: Writes) -> None:
-        """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected."""
+        """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected, and
+        Contended where a row has not the version that is replaced.
+        """
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
         """Puts records into the outbox, in the order given, and receipts beside them."""

@@ -77,7 +77,9 @@ class SqlUnit:
         table = self._tables.resources[resource.name]
         with self._unique(resource):
             if writes.deletes:
-                self._database.delete_many(self._connection, table, [id_ for id_, _, _ in writes.deletes])
+                found = [(id_, writes.replaces.get(id_, version - 1)) for id_, version, _ in writes.deletes]
+                there = [each for each in found if each[1]]
+                _all_found(self._database.delete_versions(self._connection, table, there), there)
                 graves = [(resource.name, *grave) for grave in writes.deletes]
                 self._database.insert_many(self._connection, self._tables.tombstone, ("resource", "id", "version", "deleted_at"), graves)
                 unseal(self._database, self._connection, resource, [id_ for id_, _, _ in writes.deletes])
@@ -101,7 +103,9 @@ class SqlUnit:
             secrets = {resource.field(name).column: value for name, value in writes.secrets.get(row.id, {}).items()}
             groups.setdefault(tuple(secrets), []).append([*_values(resource, row)[:-1], *secrets.values()])
         for secret_columns, rows in groups.items():
-            self._database.update_many(self._connection, table, [*_columns(resource)[:-1], *secret_columns], rows)
+            versions = [writes.replaces.get(row[0], row[1] - 1) for row in rows]
+            columns = [*_columns(resource)[:-1], *secret_columns]
+            _all_found(self._database.update_many(self._connection, table, columns, rows, versions), rows)
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
         records = list(records)
@@ -217,6 +221,12 @@ def _row(resource: Declaration, values: Sequence[Any]) -> Row:
     return Row(values[0], values[1], dict(zip(names, values[2:-2], strict=True)), values[-2], values[-1])
 
 
+def _all_found(found: int, wanted: Sequence[Any]) -> None:
+    """Locked rows stay as they are; if not, the engine or somebody between gives locks that do not hold."""
+    if found != len(wanted):
+        raise Contended(f"{len(wanted) - found} of {len(wanted)} locked rows were changed by somebody else")
+
+
 def _columns(resource: Declaration) -> list[str]:
     """The columns of a row but for its secrets; the last, `created_at`, is never changed."""
     fields = [name for field in resource.public for name in (field.column, *([field.key_column] if field.unique else []))]
@@ -258,8 +268,9 @@ def _mysql_findings(connection: Connection) -> list[tuple[bool, str]]:
     version, flush, binlog, sync = connection.exec_driver_sql(
         "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog"
     ).one()
+    other = "mariadb" in version.lower()
     return [
-        (True, f"MySQL {version}"),
+        (not other, f"{version} is not MySQL, and not proven" if other else f"MySQL {version}"),
         (flush == 1, f"innodb_flush_log_at_trx_commit is {flush}; 1 makes a commit survive a power loss"),
         (not binlog or sync == 1, f"sync_binlog is {sync}; 1 keeps the binary log and the tables together"),
     ]
