@@ -149,9 +149,9 @@ class Writer:
         try:
             done = self._store.settle(doubt)
         except EngineError as error:
-            log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="unknown", reason=str(error))
+            log.warning("COMMIT of unknown outcome", unit=doubt.unit, outcome="unknown", reason=str(error))
             raise _Lost from None
-        log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
+        log.warning("COMMIT of unknown outcome", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
         return done
 
 

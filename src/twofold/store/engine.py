@@ -96,15 +96,18 @@ class Database:
             engine.dispose()  # which gives the lock back
 
     def commit(self, connection: Connection) -> None:
-        """Commits. Raises OutcomeUnknown where MySQL does not say for certain that it did, or that it did not."""
+        """Commits. Raises OutcomeUnknown where the engine does not say for certain that it did, or that it did not: an I/O error may have
+        left a whole commit in SQLite's write-ahead log, which counts when the file is opened the next time.
+        """
         try:
             with self.translated():
                 connection.commit()
         except EngineError as error:
-            if not self.mysql or isinstance(error, Contended) or _number(error.__cause__) in READ_ONLY:
+            if isinstance(error, Contended) or (self.mysql and _number(error.__cause__) in READ_ONLY):
                 raise
-            connection.invalidate()
-            raise OutcomeUnknown("MySQL did not say what became of a COMMIT.") from error
+            if self.mysql:
+                connection.invalidate()
+            raise OutcomeUnknown("The write store did not say what became of a COMMIT.") from error
 
     @contextmanager
     def translated(self) -> Iterator[None]:

@@ -163,12 +163,17 @@ class SqlStore:
                     raise Unavailable("The outcome of a commit could not be had.") from error
 
     def _settled(self, doubt: Doubt) -> bool:
-        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early."""
+        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early. In SQLite it is the next
+        commit that ends the doubt: it stands in the write-ahead log where the doubtful one would.
+        """
         unit = self._tables.unit
         with self._database.write() as connection:
             if doubt.connection:
                 self._kill(connection, doubt)
             found = connection.execute(select(unit.c.id).where(unit.c.id == doubt.unit).with_for_update()).first()
+            if not self._database.mysql:
+                self._database.insert_many(connection, unit, ("id",), [(str(uuid_utils.uuid7()),)])
+                self._database.commit(connection)
             return found is not None
 
     def _kill(self, connection: Connection, doubt: Doubt) -> None:
