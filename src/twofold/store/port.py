@@ -164,11 +164,13 @@ class WriteStore(Protocol):
     def count(self, resource: Declaration) -> int:
         """How many live rows there are."""
 
-    def check(self) -> list[tuple[bool, str]]:
-        """Findings on engine, version and durable settings, each good or bad. Raises Unavailable where it does not answer."""
+    def purge(self) -> bool:
+        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""
 
-    def close(self) -> None:
-        """Frees everything. May be called twice."""
+    def check(self) -> list[tuple[bool, str]]:
+        """Findings on engine, version and durable settings, each good or bad. Raises Unavailable where it does not answer,
+        Outdated where this program's writers are not let in any more.
+        """
 
 
 class Leases(Protocol):
@@ -201,6 +203,3 @@ class Outbox(Protocol):
 
     def backlog(self) -> tuple[int, float]:
         """How many records of the app's resources are pending (counted up to 100,000), and the age of the oldest in seconds."""
-
-    def purge(self) -> bool:
-        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""

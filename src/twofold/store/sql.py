@@ -19,7 +19,7 @@ from twofold.errors import Contended, Outdated, Taken, Unavailable
 from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
-from twofold.store import fence
+from twofold.store import fence, purging
 from twofold.store.engine import Database
 from twofold.store.port import Doubt, Key, Loaded, Receipt, Row, Tombstone, Writes
 from twofold.store.receipts import find, insert, unseal
@@ -209,6 +209,9 @@ class SqlStore:
     def count(self, resource: Declaration) -> int:
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(self._tables.resources[resource.name])) or 0
+
+    def purge(self) -> bool:
+        return purging.purge(self._database, self._tables)
 
     def check(self) -> list[tuple[bool, str]]:
         with self._database.read() as connection:
