@@ -27,6 +27,7 @@ from twofold.projector.projector import Projector
 from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
 from twofold.runtime.datafiles import lock_folder
+from twofold.runtime.service import Service
 from twofold.runtime.web import Health
 from twofold.settings import Settings
 from twofold.urls import file_of, scheme
@@ -170,6 +171,12 @@ class System:
 
         writer = Writer(self.store, relay.wake if relay else lambda: None)
         return CommandService(self.app, self.store, writer, self.health(WRITE, LOG, READ))
+
+    def purger(self) -> Service:
+        """What removes old receipts; beside each command service."""
+        from twofold.command.purger import Purger
+
+        return Purger(self.store)
 
     def query_service(self) -> QueryService:
         from twofold.query.http import QueryService

@@ -11,7 +11,7 @@ TwofoldError
 └── EngineError           an adapter's translation of what its driver raised
     ├── Unavailable       the engine is away, starting, read-only or overloaded: try again later
     ├── Contended         deadlock or lock time-out: run the unit again
-    ├── OutcomeUnknown    the connection was lost while committing: ask before doing anything else
+    ├── OutcomeUnknown    the connection was lost, or the disk failed, while committing: ask before doing anything else
     ├── Rejected          the engine will never take this: bad data
     │   ├── Taken         a unique value belongs to somebody else
     │   └── Unfit         a search that does not fit; says what to ask instead
@@ -106,7 +106,7 @@ class Contended(EngineError):
 
 
 class OutcomeUnknown(EngineError):
-    """The connection was lost during COMMIT; whether the unit is done must be looked up."""
+    """The connection was lost, or the disk failed, during COMMIT; whether the unit is done must be looked up."""
 
 
 class Rejected(EngineError):

@@ -23,7 +23,7 @@ from twofold.forms import memberwise
 
 FREE = ("create", "replace", "patch", "delete")
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
-RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease"})
+RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease", "fence"})
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {
     "topic": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
@@ -126,6 +126,12 @@ class Declaration:
         """Eight digits that change with the fields of documents, and so with what a version looks like to readers."""
         shape = [(field.name, field.kind, field.many, field.nullable, field.places, field.default) for field in self.indexed]
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:8]
+
+    @cached_property
+    def fence(self) -> str:
+        """Sixteen digits that change with the fields of records, and so with what a writer has to know."""
+        shape = sorted((each.name, each.column, each.kind, each.many, each.nullable, each.places, each.unique) for each in self.public)
+        return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import insert, select, update
-from store_contract import APP, MEMBERS, SAMPLES, SECRETS, member, new_id, receipt, until
+from sqlalchemy import insert, update
+from store_contract import APP, MEMBERS, SAMPLES, new_id, until
 
 from twofold.fields import timestamp
 from twofold.record import Record
@@ -17,7 +16,6 @@ from twofold.store import outbox as outbox_module
 from twofold.store.engine import Database
 from twofold.store.leases import SqlLeases
 from twofold.store.outbox import SqlOutbox
-from twofold.store.port import Writes
 from twofold.store.sql import SqlStore
 from twofold.store.tables import Tables
 
@@ -277,48 +275,3 @@ class OutboxContract:
     def test_an_age_is_never_negative(self, store: SqlStore, outbox: SqlOutbox) -> None:
         published(store, record(time="2999-01-01T00:00:00.000Z"))
         assert outbox.backlog() == (1, 0.0)
-
-    def test_purge_removes_old_units_and_old_receipts_only(self, store: SqlStore, outbox: SqlOutbox) -> None:
-        row = member()
-        with store.unit() as unit:
-            unit.save(MEMBERS, Writes(inserts=[row], secrets={row.id: SECRETS}))
-            unit.publish([(MEMBERS, record())], [receipt("new")])
-            unit.commit()
-        now = datetime.now(UTC)
-        old, young = ([self._unit(now - timedelta(minutes=age))] for age in (61, 59))
-        self._old(outbox, old + young, {"old": now - timedelta(hours=24, minutes=1), "young": now - timedelta(hours=23, minutes=59)})
-
-        outbox.purge()
-
-        assert self._left(outbox) == ({unit.doubt.unit, *young}, {"new", "young"})
-        assert store.settle(unit.doubt)
-        assert (store.count(MEMBERS), len(outbox.pending(10))) == (1, 1)
-
-    def test_purge_removes_a_bounded_number_at_a_call(self, outbox: SqlOutbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(outbox_module, "PURGE_ROWS", 2)
-        then = datetime.now(UTC) - timedelta(days=2)
-        self._old(outbox, [self._unit(then + timedelta(seconds=n)) for n in range(5)], {f"{n}": then for n in range(5)})
-        for left in (3, 1, 0, 0):
-            outbox.purge()
-            assert [len(found) for found in self._left(outbox)] == [left, left]
-
-    @staticmethod
-    def _unit(when: datetime) -> str:
-        """The id that a unit of that moment has: a UUIDv7."""
-        stamp = f"{int(when.timestamp() * 1000):012x}"
-        return f"{stamp[:8]}-{stamp[8:]}-7abc-8def-0123456789ab"
-
-    @staticmethod
-    def _old(outbox: SqlOutbox, units: Sequence[str], receipts: dict[str, datetime]) -> None:
-        reply = {"fingerprint": b"", "status": 201, "headers": "{}", "body": ""}
-        with outbox._database.write() as connection:
-            connection.execute(insert(outbox._tables.unit), [{"id": unit} for unit in units])
-            rows = [{"key": key, "created_at": timestamp(when), **reply} for key, when in receipts.items()]
-            connection.execute(insert(outbox._tables.receipt), rows)
-            outbox._database.commit(connection)
-
-    @staticmethod
-    def _left(outbox: SqlOutbox) -> tuple[set[str], set[str]]:
-        tables = outbox._tables
-        with outbox._database.read() as connection:
-            return set(connection.scalars(select(tables.unit.c.id))), set(connection.scalars(select(tables.receipt.c.key)))

@@ -27,7 +27,7 @@ from twofold.store.migrate import migrate, pending
 from twofold.store.port import Row, Writes
 from twofold.store.sql import SqlStore
 
-RUNTIME = {"outbox", "unit", "tombstone", "receipt", "lease"}
+RUNTIME = {"outbox", "unit", "tombstone", "receipt", "lease", "fence"}
 TEXTS = ["", " ", "Z", "it's", '"', ":x::", "%s%%", "\\", "\\'", "😀\n", "now()", "NULL"]
 
 
@@ -113,7 +113,8 @@ class Cases:
             assert pending(things, database) == told
             assert migrate(things, database) == told
             assert pending(things, database) == []
-        assert told == ["add column things.b", "add column things.c", "add column things.c_key", "create index things_c_key on things"]
+        columns = ["add column things.b", "add column things.c", "add column things.c_key"]
+        assert told == [*columns, "create index things_c_key on things", "admit writers of things as declared here"]
 
     def test_a_new_resource_is_a_new_table(self, database: Database) -> None:
         class Other(Resource, name="others"):

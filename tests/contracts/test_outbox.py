@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
 from mysqld import Stranger, query
 from outbox_contract import OutboxContract, drained, pending, published, record
-from store_contract import APP, MEMBERS, counted, emptied, receipt
+from store_contract import APP, MEMBERS, counted, emptied
 
 from twofold.errors import Contended
 from twofold.store.engine import Database
@@ -72,20 +71,6 @@ class TestMysql(OutboxContract):
         given = published(store, record(), record())
         query(stranger, "SELECT * FROM outbox FOR UPDATE")
         assert pending(outbox) == given
-
-    @pytest.mark.parametrize("count", [1, 1000])
-    def test_purge_waits_for_no_open_transaction(self, store: SqlStore, outbox: SqlOutbox, stranger: Stranger, count: int) -> None:
-        then = datetime.now(UTC) - timedelta(days=2)
-        for table in ("unit", "receipt"):
-            query(stranger, f"ANALYZE TABLE {table}")
-        units = [self._unit(then + timedelta(seconds=number)) for number in range(count)]
-        self._old(outbox, units, {f"{number}": then for number in range(count)})
-        with store.unit() as unit:
-            unit.publish([(MEMBERS, record())], [receipt("00"), receipt("zz")])
-            outbox.purge()  # or Contended, after a second
-            assert self._left(outbox) == (set(), set())
-            unit.commit()
-        assert store.settle(unit.doubt)
 
     def test_polls_use_the_key(self, store: SqlStore, outbox: SqlOutbox, stranger: Stranger) -> None:
         """With a snapshot open somewhere a scan of deleted rows would cost 0.1 ms per 1,000 of them."""

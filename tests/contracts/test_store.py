@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import struct
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ from store_contract import (
     until,
 )
 
-from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, Taken, Unavailable
+from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
 from twofold.store import engine, sql
 from twofold.store.engine import MAX_STATEMENT, Database
 from twofold.store.port import Doubt, Row, Writes
@@ -64,15 +66,39 @@ class TestSqlite(ScansContract, StoreContract):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "write.db-wal").stat().st_size + 4096, limits[1]))
         try:
-            with pytest.raises(Unavailable):
-                saved(store, created(after))
+            with pytest.raises(OutcomeUnknown), store.unit() as unit:
+                unit.save(MEMBERS, created(after))
+                unit.commit()
+            with pytest.raises(EngineError):  # as long as nothing can be committed, nothing is certain
+                store.settle(unit.doubt)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert not store.settle(unit.doubt)
         assert loaded(store, before.id, after.id) == {before.id: before}
 
         saved(store, created(after))
 
         assert loaded(store, before.id, after.id) == {before.id: before, after.id: after}
+
+    @pytest.mark.parametrize("done", [True, False])
+    def test_an_io_error_of_a_commit_leaves_its_outcome_unknown_until_it_is_settled(
+        self, store: SqlStore, monkeypatch: pytest.MonkeyPatch, done: bool
+    ) -> None:
+        row, dialect = member(), store._database.dialect
+        with monkeypatch.context() as patch:
+            patch.setattr(dialect, "do_commit", partial(fail_at_commit, done))
+            with pytest.raises(OutcomeUnknown), store.unit() as unit:
+                unit.save(MEMBERS, created(row))
+                unit.commit()
+            with pytest.raises(OutcomeUnknown):
+                store.settle(unit.doubt)
+        assert store.settle(unit.doubt) == done
+        assert loaded(store, row.id) == ({row.id: row} if done else {})
+
+    def test_a_commit_that_finds_the_file_locked_is_not_done(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(store._database.dialect, "do_commit", partial(fail_at_commit, False, code=sqlite3.SQLITE_BUSY))
+        with pytest.raises(Contended):
+            saved(store, created(member()))
 
     def test_missing_tables_are_outdated(self, tmp_path: Path) -> None:
         database = Database(f"sqlite:///{tmp_path}/empty.db")
@@ -160,7 +186,7 @@ class TestMysql(ScansContract, StoreContract):
         saved(store, created(*rows))
         with store.unit() as unit, counted(store) as sent:
             unit.save(MEMBERS, Writes(updates=[changed(row) for row in rows]))
-            unit.save(MEMBERS, Writes(deletes=[(row.id, 2, row.updated_at) for row in rows]))
+            unit.save(MEMBERS, Writes(deletes=[(row.id, 3, row.updated_at) for row in rows]))
         ways = []
         for statement, values in sent:
             if statement.startswith(("UPDATE", "DELETE")):
@@ -457,7 +483,7 @@ class TestServerInTrouble:
             for first_to_write in ("_begin", "save"):
                 with pytest.raises(Unavailable, match="read-only"), store.unit() as unit:
                     connections.append(unit.doubt.connection)
-                    unit._begun = first_to_write == "save"
+                    unit._entered = {"members"} if first_to_write == "save" else None
                     unit.save(MEMBERS, created(member()))
         finally:
             private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
@@ -475,6 +501,31 @@ class TestServerInTrouble:
         finally:
             private.do("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
         assert (store.settle(unit.doubt), store.count(MEMBERS)) == (False, 0)
+
+
+def fail_at_commit(done: bool, connection: sqlite3.Connection, code: int = sqlite3.SQLITE_IOERR) -> None:
+    """An fsync that fails: the frames may be in the file, or not."""
+    (connection.commit if done else connection.rollback)()
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code  # type: ignore[misc]
+    raise error
+
+
+class TestOthersThatSpeakMysql:
+    @pytest.mark.parametrize("version", ["8.0.11-TiDB-v8.5.1", "5.7.9-vitess-22.0.1 Version: 22.0.1", "8.0.30-Vitess"])
+    def test_one_whose_locks_do_not_hold_is_refused(self, version: str) -> None:
+        with pytest.raises(SettingsError, match="whose locks are not MySQL's"):
+            engine.refuse_others(version)
+
+    @pytest.mark.parametrize("version", ["8.0.45", "8.4.8-commercial", "9.7.0", "8.0.mysql_aurora.3.10.0", "8.0.42-33 Percona"])
+    def test_mysql_is_not(self, version: str) -> None:
+        engine.refuse_others(version)
+
+    @pytest.mark.engine
+    def test_each_connection_is_asked(self, mysql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "_version", lambda _: "8.0.11-TiDB-v8.5.1")
+        with pytest.raises(SettingsError, match="The write store is TiDB"):
+            SqlStore(APP, Database(mysql)).check()
 
 
 class TestErrors:

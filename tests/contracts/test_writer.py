@@ -35,6 +35,7 @@ from store_contract import (
     until,
 )
 from structlog.testing import capture_logs
+from test_store import fail_at_commit
 
 from twofold.command import writer as writing
 from twofold.command.decide import ANY, Command
@@ -483,6 +484,32 @@ class TestSqlite(Cases):
     def writers(self, store: SqlStore) -> Iterator[list[Writer]]:
         with running(store) as writer:
             yield [writer]
+
+
+    @pytest.mark.parametrize("done", [True, False])
+    def test_a_commit_with_an_io_error_is_done_exactly_once(self, writer: Writer, monkeypatch: pytest.MonkeyPatch, done: bool) -> None:
+        ana, failures = create(), 1
+        dialect = writer._store._database.dialect  # type: ignore[attr-defined]
+        commit = dialect.do_commit
+
+        def sometimes(connection: Any) -> None:
+            nonlocal failures
+            failures -= 1
+            fail_at_commit(done, connection) if failures == 0 else commit(connection)
+
+        monkeypatch.setattr(dialect, "do_commit", sometimes)
+        assert told(writer.run([ana])) == [201]
+        failures = 1
+        assert told(writer.run([patch(ana.id, {"name": "Bo"})])) == [200]
+
+    def test_a_commit_whose_outcome_no_later_one_tells_is_unknown(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+        new = create(**keyed("k"))
+        with monkeypatch.context() as broken:
+            broken.setattr(writer._store._database.dialect, "do_commit", partial(fail_at_commit, True))  # type: ignore[attr-defined]
+            assert told(writer.run([new])) == [(503, "outcome-unknown")]
+        answer = writer.run([new])[0]
+        assert isinstance(answer, Reply)
+        assert (answer.status, answer.headers["Idempotent-Replayed"]) == (201, "true")
 
 
 @pytest.mark.engine

@@ -33,7 +33,6 @@ class Outbox:
         self.leading: list[bool] = []  # the next answers
         self.leases: list[float] = []
         self.resigned: list[str] = []
-        self.purged = 0
 
     def lead(self, holder: str, seconds: float) -> bool:
         self.leases.append(seconds)
@@ -51,9 +50,6 @@ class Outbox:
 
     def backlog(self) -> tuple[int, float]:
         return len(self.rows), 0.0
-
-    def purge(self) -> None:
-        self.purged += 1
 
 
 class Log:
@@ -213,14 +209,6 @@ def test_polls_that_find_nothing_become_rarer_and_quick_again(log: Log) -> None:
     outbox.rows = Outbox((1, "users")).rows
     assert relays.step() == 0
     assert relays.step() == waits[0]
-
-
-def test_old_rows_are_purged_now_and_then(log: Log) -> None:
-    outbox = Outbox()
-    relays = relay(outbox, log)
-    for _ in range(10):
-        relays.step()
-    assert outbox.purged == 1
 
 
 def test_it_resigns_when_it_ends(log: Log) -> None:

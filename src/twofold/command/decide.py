@@ -78,6 +78,8 @@ class Ledger:
         ours = [key for key in {**self.before, **self.rows, **self.graves} if key[0] == resource.name]
         for key in ours:
             old, new = self.before.get(key), self.rows.get(key)
+            if new is not old:
+                writes.replaces[key[1]] = old.version if old else 0
             if key in self.graves:
                 writes.deletes.append((key[1], *self.graves[key]))
             elif new is not None and old is None:

@@ -6,7 +6,6 @@ NIST SP 800-63B-4, section 3.1.1.2.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -20,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from twofold.errors import Overloaded, Problem, Stopping
+from twofold.runtime import cores
 
 T = TypeVar("T")
 LONGEST_WAIT = 2.0  # seconds
@@ -62,7 +62,7 @@ def _common() -> frozenset[str]:
 
 
 class HashPool:
-    """Hashes on all cores but one. Whoever would wait longer than LONGEST_WAIT is told to come back."""
+    """Hashes on all usable cores but one. Whoever would wait longer than LONGEST_WAIT is told to come back."""
 
     def __init__(self, workers: int = 0) -> None:
         self._workers = workers or self.workers()
@@ -73,7 +73,7 @@ class HashPool:
 
     @staticmethod
     def workers() -> int:
-        return max(1, (os.cpu_count() or 2) - 1)
+        return max(1, cores.usable() - 1)
 
     def submit(self, password: str) -> Future[str]:
         """The hash as a PHC string, in time. Raises Overloaded when the pool is full, Stopping behind `close`."""

@@ -6,8 +6,9 @@ No answer leaves before the commit, not even a refusal, since it may rest on wha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ import structlog
 from pydantic import SecretBytes, SecretStr
 
 from twofold.command.decide import Command, Ledger, decide, taken
-from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken, Unavailable
+from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken
 from twofold.fields import timestamp
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
@@ -39,6 +40,7 @@ class Writer:
         self._store = store
         self._committed = committed
         self._wary_until = 0.0
+        self._told = ""
         self._batcher: Batcher[Command, Reply] = Batcher("writer", self.run, max_items=max_items)
 
     def submit(self, command: Command, weight: int = 1) -> Future[Reply]:
@@ -64,27 +66,56 @@ class Writer:
         """A permanent error runs the batch once more (what is taken is looked up now), then its halves, down to the one command that
         it belongs to. A lock that is not to be had in time runs the commands one by one.
         """
-        rejected, reconnected = 0, False
-        deadline, backoff = time.monotonic() + patience, Backoff(0.01, 0.2)
+        tries = _Tries(time.monotonic() + patience)
         while True:
             try:
                 return self._unit(commands)
             except _Lost:
                 return [lost()] * len(commands)
-            except Contended:
-                if time.monotonic() > deadline:
-                    return self._singly(commands) if len(commands) > 1 else [_busy()]
-                time.sleep(backoff.next())
-            except Rejected as error:
-                rejected, self._wary_until = rejected + 1, time.monotonic() + WARY_SECONDS
-                if rejected > 1 and len(commands) > 1:
-                    return self._halved(commands)
-                if rejected > (TAKEN_TRIES if isinstance(error, Taken) else 1):
-                    return [_refusal(error)]
-            except (Unavailable, Outdated) as error:
-                if reconnected:  # the first failure may be a pooled connection that the server had ended
-                    return [unavailable(error)] * len(commands)
-                reconnected = True
+            except EngineError as error:
+                if answers := self._given_up(commands, error, tries):
+                    return answers
+
+    def _given_up(self, commands: Sequence[Command], error: EngineError, tries: _Tries) -> list[Answer] | None:
+        """The answers after an error; None where the batch is to be run again."""
+        if isinstance(error, Contended):
+            return self._contended(commands, error, tries)
+        if isinstance(error, Rejected):
+            return self._rejected(commands, error, tries)
+        if isinstance(error, Outdated):
+            parts = _by_resource(commands)
+            return self._in_parts(commands, parts) if len(parts) > 1 else self._refused(commands, error, _outdated())
+        if tries.reconnected:  # the first failure may be a pooled connection that the server had ended
+            return [unavailable(error)] * len(commands)
+        tries.reconnected = True
+        return None
+
+    def _contended(self, commands: Sequence[Command], error: Contended, tries: _Tries) -> list[Answer] | None:
+        if time.monotonic() <= tries.deadline:
+            time.sleep(tries.backoff.next())
+            return None
+        if len(commands) > 1:
+            return self._singly(commands)
+        log.warning("a lock was not to be had in time", reason=str(error))
+        return [_busy()]
+
+    def _rejected(self, commands: Sequence[Command], error: Rejected, tries: _Tries) -> list[Answer] | None:
+        tries.rejected, self._wary_until = tries.rejected + 1, time.monotonic() + WARY_SECONDS
+        if tries.rejected > 1 and len(commands) > 1:
+            return self._halved(commands)
+        return [_refusal(error)] if tries.rejected > (TAKEN_TRIES if isinstance(error, Taken) else 1) else None
+
+    def _refused(self, commands: Sequence[Command], error: Outdated, problem: Problem) -> list[Answer]:
+        """Logs why nothing can be written, once as long as it stays the same."""
+        if str(error) != self._told:
+            log.error("writes are refused", reason=str(error))
+        self._told = str(error)
+        return [problem] * len(commands)
+
+    def _in_parts(self, commands: Sequence[Command], parts: Iterable[Sequence[Command]]) -> list[Answer]:
+        """One resource's trouble is not the others'."""
+        answers = {id(command): answer for part in parts for command, answer in zip(part, self._run(part), strict=True)}
+        return [answers[id(command)] for command in commands]
 
     def _halved(self, commands: Sequence[Command]) -> list[Answer]:
         """One bad command among 256 costs some 20 transactions so, not 256."""
@@ -118,10 +149,20 @@ class Writer:
         try:
             done = self._store.settle(doubt)
         except EngineError as error:
-            log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="unknown", reason=str(error))
+            log.warning("COMMIT of unknown outcome", unit=doubt.unit, outcome="unknown", reason=str(error))
             raise _Lost from None
-        log.warning("connection lost during COMMIT", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
+        log.warning("COMMIT of unknown outcome", unit=doubt.unit, outcome="done" if done else "rolled back, running it again")
         return done
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What was tried for a batch."""
+
+    deadline: float
+    backoff: Backoff = field(default_factory=lambda: Backoff(0.01, 0.2))
+    rejected: int = 0
+    reconnected: bool = False
 
 
 class _Lost(Exception):
@@ -211,6 +252,10 @@ def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
     unit.publish(ledger.records, ledger.new_receipts)
 
 
+def _by_resource(commands: Sequence[Command]) -> list[list[Command]]:
+    return [[command for command in commands if command.resource is resource] for resource in _resources(commands)]
+
+
 def _resources(commands: Sequence[Command]) -> list[Declaration]:
     return list({command.resource.name: command.resource for command in commands}.values())
 
@@ -223,6 +268,11 @@ def unavailable(cause: EngineError) -> Problem:
     problem = Problem(503, "write-store-unavailable", "The write store cannot be reached. Nothing was done.", headers=RETRY_AFTER)
     problem.__cause__ = cause  # which is what the log says
     return problem
+
+
+def _outdated() -> Problem:
+    detail = "The write store is not as this instance declares it, which waits to be replaced. Nothing was done."
+    return Problem(503, "declaration-outdated", detail, headers=RETRY_AFTER)
 
 
 def _refusal(error: Rejected) -> Problem:

@@ -27,7 +27,6 @@ LEASE = 12.0  # seconds; a publish ends within half of it, see the log's time-ou
 BATCH = 2000
 QUICKEST, SLOWEST = 0.005, 0.05  # seconds between polls that find nothing
 REST = 0.02  # seconds behind a small batch, whoever wakes the relay: publishing one record costs what publishing a hundred does
-PURGE_EVERY = 30.0
 
 
 class Relay(Service):
@@ -45,13 +44,11 @@ class Relay(Service):
         self._wait = QUICKEST
         self._leading: bool | None = None
         self._renew_at = 0.0
-        self._purge_at = 0.0
 
     def step(self) -> float:
         """Takes the lines that are well together, and those in trouble each by itself. Raises Unavailable once none is well."""
         if not self._leads():
             return LEASE / 4
-        self._purge()
         self._retry()
         well = [line.resource for line in self._lines.values() if line.trouble is None or len(self._lines) == 1]
         rows = self._outbox.pending(BATCH, well) if well else []
@@ -108,8 +105,3 @@ class Relay(Service):
                 self._renew_at = 0.0  # after a slow failure, ask first whether this relay still leads
                 if len(self._lines) > 1 and not self._leads():
                     return
-
-    def _purge(self) -> None:
-        """Now and then, and at every step while there is more to remove."""
-        if time.monotonic() > self._purge_at and not self._outbox.purge():
-            self._purge_at = time.monotonic() + PURGE_EVERY

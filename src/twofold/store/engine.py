@@ -96,15 +96,18 @@ class Database:
             engine.dispose()  # which gives the lock back
 
     def commit(self, connection: Connection) -> None:
-        """Commits. Raises OutcomeUnknown where MySQL does not say for certain that it did, or that it did not."""
+        """Commits. Raises OutcomeUnknown where the engine does not say for certain that it did, or that it did not: an I/O error may have
+        left a whole commit in SQLite's write-ahead log, which counts when the file is opened the next time.
+        """
         try:
             with self.translated():
                 connection.commit()
         except EngineError as error:
-            if not self.mysql or isinstance(error, Contended) or _number(error.__cause__) in READ_ONLY:
+            if isinstance(error, Contended) or (self.mysql and _number(error.__cause__) in READ_ONLY):
                 raise
-            connection.invalidate()
-            raise OutcomeUnknown("MySQL did not say what became of a COMMIT.") from error
+            if self.mysql:
+                connection.invalidate()
+            raise OutcomeUnknown("The write store did not say what became of a COMMIT.") from error
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -143,22 +146,27 @@ class Database:
         for part in _parts(bound):
             connection.exec_driver_sql(head + ", ".join([place] * len(part)), tuple(chain.from_iterable(part)))
 
-    def update_many(self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Sets `columns` of rows that exist, by id (the first column), in statements of many rows."""
+    def update_many(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], replaced: Sequence[int]
+    ) -> int:
+        """Sets `columns` of rows by id (the first column) that have the versions `replaced`, in statements of many rows; how many had."""
         names, bound = self._bound(table, columns, rows)
         target = self.quoted(table.name)
         if not self.mysql:
             sets = ", ".join(f"{name} = ?" for name in names[1:])
-            statement = f"UPDATE {target} SET {sets} WHERE {names[0]} = ?"  # noqa: S608 - names come from the declaration
-            connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in bound])
-            return
+            statement = f"UPDATE {target} SET {sets} WHERE {names[0]} = ? AND version = ?"  # noqa: S608 - names come from the declaration
+            values = [(*row[1:], row[0], version) for row, version in zip(bound, replaced, strict=True)]
+            return connection.exec_driver_sql(statement, values).rowcount
         sets = ", ".join(f"t.{name} = v.{name}" for name in names[1:])
-        place = f"ROW({', '.join(['%s'] * len(names))})"
-        for part in _parts(bound):
-            new = f"(VALUES {', '.join([place] * len(part))}) AS v ({', '.join(names)})"
+        place = f"ROW({', '.join(['%s'] * (len(names) + 1))})"
+        done = 0
+        for part in _parts([(*row, version) for row, version in zip(bound, replaced, strict=True)]):
+            new = f"(VALUES {', '.join([place] * len(part))}) AS v ({', '.join(names)}, _replaced)"
+            same = "t.id = v.id AND t.version = v._replaced"
             # in this order, since a scan of a table that is taken for small would wait for rows that others have locked
-            statement = f"UPDATE {new} STRAIGHT_JOIN {target} AS t FORCE INDEX (PRIMARY) ON t.id = v.id SET {sets}"  # noqa: S608
-            connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+            statement = f"UPDATE {new} STRAIGHT_JOIN {target} AS t FORCE INDEX (PRIMARY) ON {same} SET {sets}"  # noqa: S608
+            done += connection.exec_driver_sql(statement, tuple(chain.from_iterable(part))).rowcount
+        return done
 
     def find_many(self, connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[Any]) -> list[Any]:
         """`columns` of the rows whose first column is one of the keys."""
@@ -175,6 +183,22 @@ class Database:
         for start in range(0, len(keys), DELETE_KEYS):
             part = tuple(keys[start : start + DELETE_KEYS])
             connection.exec_driver_sql(f"DELETE {hint}FROM {name} WHERE {key} IN ({self._places(part)})", part)
+
+    def delete_versions(self, connection: Connection, table: Table, rows: Sequence[tuple[str, int]]) -> int:
+        """Deletes rows that have this id and version, and looks at no others; how many had."""
+        name = self.quoted(table.name)
+        if not self.mysql:
+            statement = f"DELETE FROM {name} WHERE id = ? AND version = ?"  # noqa: S608 - the name comes from the declaration
+            return connection.exec_driver_sql(statement, list(rows)).rowcount if rows else 0
+        done = 0
+        for start in range(0, len(rows), DELETE_KEYS):
+            part = rows[start : start + DELETE_KEYS]
+            ids, pairs = self._places(part), ", ".join(["(%s, %s)"] * len(part))
+            where = f"id IN ({ids}) AND (id, version) IN ({pairs})"
+            statement = f"DELETE /*+ INDEX({name} PRIMARY) */ FROM {name} WHERE {where}"
+            values = (*(id_ for id_, _ in part), *chain.from_iterable(part))
+            done += connection.exec_driver_sql(statement, values).rowcount
+        return done
 
     def clear_many(
         self, connection: Connection, table: str, column: str, one: tuple[str, str], many: tuple[str, Sequence[str]], index: str
@@ -242,7 +266,7 @@ def _mysql(url: URL, read_timeout: int = 15) -> Engine:
         raise SettingsError("MySQL needs more packages: pip install 'twofold[mysql]'") from None
     times = {"connect_timeout": 5, "read_timeout": read_timeout, "write_timeout": 15}
     plain = {"ssl_disabled": True} if url.query.get("tls") == "off" else {}  # else TLS where the server has it
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="mysql+pymysql").difference_update_query(["tls"]),
         isolation_level="READ COMMITTED",
         pool_recycle=30,  # below wait_timeout
@@ -251,6 +275,22 @@ def _mysql(url: URL, read_timeout: int = 15) -> Engine:
         connect_args={**times, **plain, "charset": "utf8mb4", "init_command": _SESSION},
         **_POOL,
     )
+    event.listen(engine, "connect", lambda connection, _: refuse_others(_version(connection)))
+    return engine
+
+
+def refuse_others(version: str) -> None:
+    """Raises SettingsError for what speaks MySQL's protocol and does not keep its promises: TiDB takes SKIP LOCKED and locks nothing, and
+    Vitess has no transactions over several shards that read what they locked.
+    """
+    if other := re.search("tidb|vitess", version, re.IGNORECASE):
+        raise SettingsError(f"The write store is {other[0]} ({version}), whose locks are not MySQL's; twofold needs MySQL 8.0.19 or newer.")
+
+
+def _version(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        return str(cursor.fetchone()[0])
 
 
 def _sqlite(path: Path, *, reading: bool) -> tuple[Engine, Engine]:

@@ -14,7 +14,8 @@ from alembic.operations import Operations
 from sqlalchemy import Column, Connection, Table
 
 from twofold.errors import Outdated
-from twofold.resource import App
+from twofold.resource import App, Declaration
+from twofold.store import fence
 from twofold.store.engine import Database
 from twofold.store.review import Change, plain, sql_for
 from twofold.store.tables import Tables
@@ -27,7 +28,8 @@ _COMMENTS = ("modify_comment", "add_table_comment", "remove_table_comment")
 def pending(app: App, database: Database) -> list[str]:
     """What `migrate` would do, in words; [] when the tables are as declared. Raises Outdated for what it must not do."""
     with database.read() as connection:
-        return [_words(change) for change in _changes(app, connection)]
+        changes = _changes(app, connection)
+        return [*map(_words, changes), *_admissions(changes, fence.unknown(app, connection, Tables(app)))]
 
 
 def migrate(app: App, database: Database) -> list[str]:
@@ -40,8 +42,16 @@ def migrate(app: App, database: Database) -> list[str]:
         operations, tables = Operations(_context(connection)), Tables(app).metadata.tables
         for change in changes:
             _apply(operations, tables, change)
+        unknown = fence.unknown(app, connection, Tables(app))
+        fence.note(database, connection, Tables(app), unknown)
         database.commit(connection)
-    return [_words(change) for change in changes]
+    return [*map(_words, changes), *_admissions(changes, unknown)]
+
+
+def _admissions(changes: list[tuple[Any, ...]], resources: list[Declaration]) -> list[str]:
+    """In words, whose writers will be let in from now on; those of a new table go without saying."""
+    new = {change[1].name for change in changes if change[0] == "add_table"}
+    return [f"admit writers of {resource.name} as declared here" for resource in resources if resource.table not in new]
 
 
 def _changes(app: App, connection: Connection) -> list[Change]:

@@ -11,22 +11,20 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, func, select
 
 from twofold.record import Record
 from twofold.resource import App
 from twofold.store.engine import Database
 from twofold.store.leases import SqlLeases
-from twofold.store.port import RECEIPT_HOURS, UNIT_HOURS
 from twofold.store.tables import Tables
 
 SCAN_SECONDS = 10.0
 LONGEST_UNIT = 60.0  # seconds; MySQL ends idle sessions at wait_timeout, and a unit's own statements are far shorter
 COUNT_CAP = 100_000
-PURGE_ROWS = 1000
 BATCH_BYTES = 8 << 20
 MOST = 1 << 16  # rows, more than any relay asks for
 PART = 64  # rows that are fetched before their size is looked at
@@ -91,18 +89,6 @@ class SqlOutbox:
         age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
         return count, max(age, 0.0)
 
-    def purge(self) -> bool:
-        unit, receipt = self._tables.unit, self._tables.receipt
-        old_unit = _uuid7_floor(datetime.now(UTC) - timedelta(hours=UNIT_HOURS))
-        old_receipt = text(self._database.now(-3600 * RECEIPT_HOURS))
-        with self._database.write() as connection:
-            units = connection.scalars(select(unit.c.id).where(unit.c.id < old_unit).order_by(unit.c.id).limit(PURGE_ROWS)).all()
-            keys = connection.scalars(select(receipt.c.key).where(receipt.c.created_at < old_receipt).limit(PURGE_ROWS)).all()
-            self._database.delete_many(connection, unit, units)
-            self._database.delete_many(connection, receipt, keys)
-            self._database.commit(connection)
-        return PURGE_ROWS in (len(units), len(keys))
-
 
 class _Floor:
     """Where polls of some resources start."""
@@ -125,12 +111,6 @@ class _Floor:
                 self._floor = self._scans.popleft()[1]
         if ids:
             self._highest = max(self._highest, ids[-1])
-
-
-def _uuid7_floor(when: datetime) -> str:
-    """What every UUIDv7 made since then is greater than: its first 48 bits are milliseconds (RFC 9562, section 5.7)."""
-    stamp = int(when.timestamp() * 1000)
-    return f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}"
 
 
 def _record(row: Row[Any]) -> Record:

@@ -79,12 +79,16 @@ class Loaded:
 
 @dataclass(slots=True)
 class Writes:
-    """What a unit changes in one resource. `secrets` are by id, then field; a row without an entry keeps its secrets."""
+    """What a unit changes in one resource. `secrets` are by id, then field; a row without an entry keeps its secrets.
+
+    `replaces` has by id the version that an update or a delete finds, 0 for a row that this unit made; without an entry, the one before.
+    """
 
     deletes: list[tuple[str, int, str]] = field(default_factory=list)  # id, version, time
     updates: list[Row] = field(default_factory=list)
     inserts: list[Row] = field(default_factory=list)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    replaces: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ class Unit(Protocol):
         """The rows of these ids, as they are now. Locks nothing."""
 
     def save(self, resource: Declaration, writes: Writes) -> None:
-        """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected."""
+        """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected, and
+        Contended where a row has not the version that is replaced.
+        """
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
         """Puts records into the outbox, in the order given, and receipts beside them."""
@@ -158,11 +164,13 @@ class WriteStore(Protocol):
     def count(self, resource: Declaration) -> int:
         """How many live rows there are."""
 
-    def check(self) -> list[tuple[bool, str]]:
-        """Findings on engine, version and durable settings, each good or bad. Raises Unavailable where it does not answer."""
+    def purge(self) -> bool:
+        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""
 
-    def close(self) -> None:
-        """Frees everything. May be called twice."""
+    def check(self) -> list[tuple[bool, str]]:
+        """Findings on engine, version and durable settings, each good or bad. Raises Unavailable where it does not answer,
+        Outdated where this program's writers are not let in any more.
+        """
 
 
 class Leases(Protocol):
@@ -195,6 +203,3 @@ class Outbox(Protocol):
 
     def backlog(self) -> tuple[int, float]:
         """How many records of the app's resources are pending (counted up to 100,000), and the age of the oldest in seconds."""
-
-    def purge(self) -> bool:
-        """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Connection, Select, Table, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, Table, func, inspect, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
-from twofold.errors import Contended, Taken, Unavailable
+from twofold.errors import Contended, Outdated, Taken, Unavailable
 from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
+from twofold.store import fence, purging
 from twofold.store.engine import Database
 from twofold.store.port import Doubt, Key, Loaded, Receipt, Row, Tombstone, Writes
 from twofold.store.receipts import find, insert, unseal
@@ -37,7 +38,7 @@ class SqlUnit:
         self._tables = tables
         self._connection = connection
         self.doubt = Doubt(str(uuid_utils.uuid7()), database.connection_id(connection), time.monotonic())
-        self._begun = False
+        self._entered: set[str] | None = None
         self._absent: set[str] = set()
 
     def load(self, resource: Declaration, ids: Sequence[str]) -> Loaded:
@@ -72,11 +73,13 @@ class SqlUnit:
         return find(self._connection, self._tables, keys)
 
     def save(self, resource: Declaration, writes: Writes) -> None:
-        self._begin()
+        self._begin(resource)
         table = self._tables.resources[resource.name]
         with self._unique(resource):
             if writes.deletes:
-                self._database.delete_many(self._connection, table, [id_ for id_, _, _ in writes.deletes])
+                found = [(id_, writes.replaces.get(id_, version - 1)) for id_, version, _ in writes.deletes]
+                there = [each for each in found if each[1]]
+                _all_found(self._database.delete_versions(self._connection, table, there), there)
                 graves = [(resource.name, *grave) for grave in writes.deletes]
                 self._database.insert_many(self._connection, self._tables.tombstone, ("resource", "id", "version", "deleted_at"), graves)
                 unseal(self._database, self._connection, resource, [id_ for id_, _, _ in writes.deletes])
@@ -100,10 +103,14 @@ class SqlUnit:
             secrets = {resource.field(name).column: value for name, value in writes.secrets.get(row.id, {}).items()}
             groups.setdefault(tuple(secrets), []).append([*_values(resource, row)[:-1], *secrets.values()])
         for secret_columns, rows in groups.items():
-            self._database.update_many(self._connection, table, [*_columns(resource)[:-1], *secret_columns], rows)
+            versions = [writes.replaces.get(row[0], row[1] - 1) for row in rows]
+            columns = [*_columns(resource)[:-1], *secret_columns]
+            _all_found(self._database.update_many(self._connection, table, columns, rows, versions), rows)
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
-        self._begin()
+        records = list(records)
+        for resource in {resource.name: resource for resource, _ in records}.values() or (None,):
+            self._begin(resource)
         if rows := [_outbox(resource, record) for resource, record in records]:
             self._database.insert_many(self._connection, self._tables.outbox, _OUTBOX, rows)
         insert(self._database, self._connection, self._tables, receipts)
@@ -111,11 +118,14 @@ class SqlUnit:
     def commit(self) -> None:
         self._database.commit(self._connection)
 
-    def _begin(self) -> None:
-        """The row by which `settle` knows that this unit is done."""
-        if not self._begun:
-            self._database.insert_many(self._connection, self._tables.unit, ("id",), [(self.doubt.unit,)])
-            self._begun = True
+    def _begin(self, resource: Declaration | None) -> None:
+        """The row by which `settle` knows that this unit is done. Raises Outdated where this program's writers are not let in."""
+        if self._entered is None:
+            fence.begin(self._database, self._connection, self._tables, self.doubt.unit, resource)
+            self._entered = set()
+        elif resource and resource.name not in self._entered:
+            fence.join(self._connection, self._tables, resource)
+        self._entered |= {resource.name} if resource else set()
 
     @contextmanager
     def _unique(self, resource: Declaration) -> Iterator[None]:
@@ -134,7 +144,7 @@ class SqlStore:
     """A write store in SQLite or MySQL."""
 
     def __init__(self, app: App, database: Database) -> None:
-        self._database = database
+        self._app, self._database = app, database
         self._tables = Tables(app)
         self._scans = Scans(database, self._tables)
 
@@ -153,12 +163,17 @@ class SqlStore:
                     raise Unavailable("The outcome of a commit could not be had.") from error
 
     def _settled(self, doubt: Doubt) -> bool:
-        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early."""
+        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early. In SQLite it is the next
+        commit that ends the doubt: it stands in the write-ahead log where the doubtful one would.
+        """
         unit = self._tables.unit
         with self._database.write() as connection:
             if doubt.connection:
                 self._kill(connection, doubt)
             found = connection.execute(select(unit.c.id).where(unit.c.id == doubt.unit).with_for_update()).first()
+            if not self._database.mysql:
+                self._database.insert_many(connection, unit, ("id",), [(str(uuid_utils.uuid7()),)])
+                self._database.commit(connection)
             return found is not None
 
     def _kill(self, connection: Connection, doubt: Doubt) -> None:
@@ -195,8 +210,14 @@ class SqlStore:
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(self._tables.resources[resource.name])) or 0
 
+    def purge(self) -> bool:
+        return purging.purge(self._database, self._tables)
+
     def check(self) -> list[tuple[bool, str]]:
         with self._database.read() as connection:
+            for resource in self._app if inspect(connection).has_table("fence") else ():
+                if reason := fence.outdated(connection, self._tables, resource):
+                    raise Outdated(reason)
             return _mysql_findings(connection) if self._database.mysql else _sqlite_findings(connection)
 
     def close(self) -> None:
@@ -206,6 +227,12 @@ class SqlStore:
 def _row(resource: Declaration, values: Sequence[Any]) -> Row:
     names = [field.name for field in resource.public]
     return Row(values[0], values[1], dict(zip(names, values[2:-2], strict=True)), values[-2], values[-1])
+
+
+def _all_found(found: int, wanted: Sequence[Any]) -> None:
+    """Locked rows stay as they are; if not, the engine or somebody between gives locks that do not hold."""
+    if found != len(wanted):
+        raise Contended(f"{len(wanted) - found} of {len(wanted)} locked rows were changed by somebody else")
 
 
 def _columns(resource: Declaration) -> list[str]:
@@ -249,8 +276,9 @@ def _mysql_findings(connection: Connection) -> list[tuple[bool, str]]:
     version, flush, binlog, sync = connection.exec_driver_sql(
         "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog"
     ).one()
+    other = "mariadb" in version.lower()
     return [
-        (True, f"MySQL {version}"),
+        (not other, f"{version} is not MySQL, and not proven" if other else f"MySQL {version}"),
         (flush == 1, f"innodb_flush_log_at_trx_commit is {flush}; 1 makes a commit survive a power loss"),
         (not binlog or sync == 1, f"sync_binlog is {sync}; 1 keeps the binary log and the tables together"),
     ]

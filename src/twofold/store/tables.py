@@ -107,7 +107,7 @@ def long_text() -> TypeEngine[str]:
 
 
 class Tables:
-    """Every table of an app: one per resource, and the runtime's own five."""
+    """Every table of an app: one per resource, and the runtime's own six."""
 
     def __init__(self, app: App) -> None:
         self.metadata = MetaData()
@@ -129,6 +129,15 @@ class Tables:
             **_MYSQL,
         )
         self.receipt = _receipt(self.metadata)
+        self.fence = Table(
+            "fence",
+            self.metadata,
+            Column("resource", String(63), primary_key=True),
+            Column("digest", String(16), primary_key=True),
+            Column("number", Integer, nullable=False),
+            Column("admitted", Boolean, nullable=False),
+            **_MYSQL,
+        )
         self.lease = Table(
             "lease",
             self.metadata,

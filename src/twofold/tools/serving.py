@@ -108,6 +108,7 @@ def _process(system: System, settings: Settings, roles: set[str], leash: Leash |
         process.services += system.projectors()
     if "command" in roles:
         command = system.command_service(relay)
+        process.services.append(system.purger())
         if settings.embedded:
             command.http.router.routes.insert(0, Route("/status", _status(system), methods=["GET"]))
         process.servers.append((command.http, bind(settings.host, settings.command_port, "TWOFOLD_COMMAND_PORT", shared=shared)))

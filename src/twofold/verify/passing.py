@@ -9,8 +9,8 @@ from twofold.log.port import EventLog, Position
 from twofold.resource import Declaration
 from twofold.store.port import Outbox
 
-# A record's time is taken when its command comes in, and its row commits later: behind a hash, a batch, a retry. Clocks differ, too.
-AHEAD = 5.0  # seconds
+# A record's time is taken in its unit, by the clock of its machine, which may be ahead of this one.
+AHEAD = 1.0  # seconds
 
 
 @dataclass(slots=True)
