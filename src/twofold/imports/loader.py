@@ -204,8 +204,7 @@ class Creator(Loader):
         marks = {each.line.number: hashlib.sha256(each.asked).digest() for each in ready}
         keys = {each.line.number: self._key(each, marks[each.line.number], turn) for each in ready}
         found = self.patiently(lambda: self.store.look(self.resource, {}, list(keys.values()))[1])
-        made = {key: receipt.id for key, receipt in found.items()}
-        alive = self.patiently(lambda: self.store.fetch(self.resource, sorted(made.values())))
+        alive = self.patiently(lambda: self.store.fetch(self.resource, sorted(receipt.id for receipt in found.values())))
         gone = []
         for each in ready:
             key, mark = keys[each.line.number], marks[each.line.number]
@@ -213,7 +212,7 @@ class Creator(Loader):
                 new.append((each.line, self.creation(each, (key, mark))))
             elif found[key].fingerprint != mark:
                 self.rejected(each.line, Problem(409, "key-reused", "The key of this line belongs to something else."))
-            elif isinstance(alive.get(made[key]), Row):
+            elif isinstance(alive.get(found[key].id), Row):
                 self.tally.already += 1
             else:
                 gone.append(each)
