@@ -366,6 +366,17 @@ class StoreContract:
             assert unit.taken(MEMBERS, "email", keys) == {keys[0]: row.id}
             assert unit.taken(MEMBERS, "email", []) == {}
 
+    def test_owners_of_values_are_told_without_a_unit(self, store: SqlStore) -> None:
+        """What is committed only, and however many are asked for."""
+        rows = [member(f"n{number}@x.de") for number in range(40)]
+        saved(store, created(*rows))
+        key = MEMBERS.field("email").unique_key
+        keys = [key(f"N{number}@x.de") for number in range(60)]
+        with store.unit() as unit:
+            unit.save(MEMBERS, created(member("n50@x.de")))
+            assert store.owners(MEMBERS, "email", keys) == {keys[number]: row.id for number, row in enumerate(rows)}
+        assert store.owners(MEMBERS, "email", []) == {}
+
     def test_an_insert_never_overwrites(self, store: SqlStore) -> None:
         ana = member("ana@x.de", version=7)
         saved(store, created(ana))

@@ -20,8 +20,6 @@ from twofold.command.writer import Writer
 from twofold.settings import load
 from twofold.tools import importing
 
-NOW = "2026-11-27T12:00:00.000Z"
-
 
 @dataclass
 class Ran:
@@ -72,7 +70,7 @@ class Desk:
             resource = system.app.resources[name]
             rows = system.store.scan(resource, "", 1000)
             for row in rows:
-                writer.submit(Command(resource, "delete", row.id, NOW, "e")).result()
+                writer.submit(Command(resource, "delete", row.id, "e", str)).result()
 
         self.with_writer(command)
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from tests.tools.conftest import NOW, Desk
+from tests.tools.conftest import Desk
 
 from twofold.bootstrap import System
 from twofold.command.decide import Command
@@ -116,7 +116,7 @@ def test_a_key_over_http_is_not_taken_for_an_import(desk: Desk) -> None:
         for number, key in enumerate(former):
             state = {"name": "somebody", "city": "else"}
             created = Command(
-                resource, "create", f"00000000-0000-7000-8000-00000000000{number}", NOW, "e", body=state, receipt=(key, b"\0" * 32)
+                resource, "create", f"00000000-0000-7000-8000-00000000000{number}", "e", str, body=state, receipt=(key, b"\0" * 32)
             )
             writer.submit(created).result()
 

@@ -60,6 +60,12 @@ def test_quotes_that_are_right_are_read(tmp_path: Path) -> None:
     assert [line.number for line in lines] == [2, 3]
 
 
+def test_lines_in_which_nothing_stands_are_passed_over(tmp_path: Path) -> None:
+    lines, _ = read(tmp_path, "a.csv", "sku,name\n\nA1,One\n   \n\r\nA2,Two\n\n")
+    assert [line.number for line in lines] == [3, 6]
+    assert bodies(read(tmp_path, "a.csv", "name\n \n\nAnn\n", resource="leads")[0]) == [{"name": " "}, {"name": "Ann"}]
+
+
 def test_a_cell_of_any_size_keeps_its_text(tmp_path: Path) -> None:
     lines, _ = read(tmp_path, "a.csv", f'sku,name,description\nA1,One,"{"x" * 140_000}"\nA2,Two,{"y" * (5 << 20)}\nA3,Three,ok\n')
     assert [len(line.text) for line in lines] == [140_009, 0, 11]

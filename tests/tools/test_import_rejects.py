@@ -64,6 +64,7 @@ def test_rejects_of_objects_are_objects(desk: Desk) -> None:
 
 
 def test_without_rejects_there_is_no_file(desk: Desk) -> None:
+    desk.write("a.rejects.csv", '{"line":3,"reason":"from 0.1","text":""}\n')
     desk.load("a.csv", "sku,name\nA1,\n")
     assert (desk.folder / "a.rejects.csv").exists()
     desk.load("a.csv", "sku,name\nA1,One\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.tools.conftest import NOW, Desk
+from tests.tools.conftest import Desk
 
 from twofold.command.decide import Command
 from twofold.imports.updater import Updater
@@ -104,7 +104,7 @@ def test_what_others_do_meanwhile_is_seen(desk: Desk, monkeypatch: pytest.Monkey
             one = desk.rows("id", order="sku")[0][0] if meanwhile != "created" else "01a20945-6fa1-7411-813c-33a4406f2bd5"
             name = {"changed": "patch", "deleted": "delete", "created": "create"}[meanwhile]
             given = {"changed": {"description": "theirs"}, "deleted": {}, "created": full}[meanwhile]
-            self._writer.submit(Command(self.resource, name, one, NOW, "e", body=given)).result()
+            self._writer.submit(Command(self.resource, name, one, "e", str, body=given)).result()
         times.append(1)
         return found
 

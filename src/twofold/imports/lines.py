@@ -17,7 +17,7 @@ NOT_TEXT = "The line holds bytes that are not in the file's encoding; --encoding
 
 
 class Damaged(TwofoldError):
-    """The rest of a file cannot be read; the message says from where on."""
+    """The rest of a file cannot be read, or rejects cannot be written; the message says from where on."""
 
 
 @dataclass(slots=True)

@@ -35,7 +35,9 @@ from twofold.runtime.strictjson import NotJson
 from twofold.store.port import Reply, Row, WriteStore
 from twofold.values import NotAValue, from_text
 
-CHUNK = 500
+CHUNK, FIRST_CHUNK = 500, 50  # lines; fewer where they take long, as those with plain passwords do
+LONG, SHORT = 2.0, 0.5  # seconds
+HASHES = 16  # passwords between two looks at whether to stop
 CHUNK_SIZE = 4 << 20  # characters
 OVERHEAD = 512
 KEY = "import\u00b7"  # what no client can send as an Idempotency-Key, since that is ASCII
@@ -45,7 +47,7 @@ _CREATED_AT = Field("created_at", "created_at", "datetime")
 
 
 class Interrupted(Exception):
-    """The import was asked to stop while it waited for the write store."""
+    """The import was asked to stop before a batch was done."""
 
 
 @dataclass(slots=True)
@@ -86,12 +88,22 @@ class Loader:
         self._hashes = HashPool()
         self._columns = {member: name for name, member in options.columns.items() if member}
         self._away = False
+        self._size = FIRST_CHUNK
 
     def load(self, lines: Iterable[Line]) -> Iterator[Tally]:
         """Yields the tally after each batch, which is durable by then. Raises Damaged where the file cannot be read to its end."""
-        for chunk in _chunks(lines):
+        for chunk in _chunks(lines, lambda: self._size):
+            begun = time.monotonic()
             self.take(chunk)
+            self._resize(time.monotonic() - begun)
             yield self.tally
+
+    def _resize(self, seconds: float) -> None:
+        """The next batch's size, after one that took so long."""
+        if seconds > LONG:
+            self._size = max(self._size // 4, 1)
+        elif seconds < SHORT:
+            self._size = min(self._size * 2, CHUNK)
 
     def take(self, chunk: Sequence[Line]) -> None:
         """Does what a batch asks for, and counts it."""
@@ -134,8 +146,12 @@ class Loader:
         """Passwords that are argon2id hashes already are stored as they are: in an import only."""
         for field in self.resource.secrets:
             plain = [command for command in commands if field.hashed and not is_hash(command.secrets[field.name])]
-            for command, hash_ in zip(plain, self._hashes.many([command.secrets[field.name] for command in plain]), strict=True):
-                command.secrets = {**command.secrets, field.name: hash_}
+            for start in range(0, len(plain), HASHES):
+                if self._stopped():
+                    raise Interrupted
+                part = plain[start : start + HASHES]
+                for command, hash_ in zip(part, self._hashes.many([command.secrets[field.name] for command in part]), strict=True):
+                    command.secrets = {**command.secrets, field.name: hash_}
 
     def answers(self, commands: Sequence[tuple[T, Command]]) -> Iterator[tuple[T, Reply | Problem]]:
         """Each command's answer, in their order."""
@@ -204,8 +220,7 @@ class Creator(Loader):
         marks = {each.line.number: hashlib.sha256(each.asked).digest() for each in ready}
         keys = {each.line.number: self._key(each, marks[each.line.number], turn) for each in ready}
         found = self.patiently(lambda: self.store.look(self.resource, {}, list(keys.values()))[1])
-        made = {key: receipt.id for key, receipt in found.items()}
-        alive = self.patiently(lambda: self.store.fetch(self.resource, sorted(made.values())))
+        alive = self.patiently(lambda: self.store.fetch(self.resource, sorted(receipt.id for receipt in found.values())))
         gone = []
         for each in ready:
             key, mark = keys[each.line.number], marks[each.line.number]
@@ -213,7 +228,7 @@ class Creator(Loader):
                 new.append((each.line, self.creation(each, (key, mark))))
             elif found[key].fingerprint != mark:
                 self.rejected(each.line, Problem(409, "key-reused", "The key of this line belongs to something else."))
-            elif isinstance(alive.get(made[key]), Row):
+            elif isinstance(alive.get(found[key].id), Row):
                 self.tally.already += 1
             else:
                 gone.append(each)
@@ -260,15 +275,15 @@ def _moment(text: Any) -> str | None:
     return found
 
 
-def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Batches, also of what was read before a file turned out to be damaged."""
+def _chunks(lines: Iterable[Line], limit: Callable[[], int]) -> Iterator[list[Line]]:
+    """Batches of so many lines, also of what was read before a file turned out to be damaged."""
     chunk: list[Line] = []
     size, damage = 0, None
     try:
         for line in lines:
             chunk.append(line)
             size += len(line.text)
-            if len(chunk) == CHUNK or size > CHUNK_SIZE:
+            if len(chunk) >= limit() or size > CHUNK_SIZE:
                 yield chunk
                 chunk, size = [], 0
     except Damaged as error:

@@ -10,7 +10,8 @@ import base64
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,9 +19,9 @@ import orjson
 
 from twofold.errors import SettingsError
 from twofold.imports.csv_reader import joined
-from twofold.imports.lines import BYTES, NOTES, NUMBER, REASON, TEXT, Line, undecoded
+from twofold.imports.lines import BYTES, NOTES, NUMBER, REASON, TEXT, Damaged, Line, undecoded
 
-MARK = REASON.encode()
+MARK, FORMER = REASON.encode(), b'{"line":'  # what a file of rejects holds, and how one of twofold 0.1 begins
 HEAD = 1 << 16
 WITHHELD = "The text of the line is left out here, since it may hold a secret."
 
@@ -46,21 +47,30 @@ class Rejects:
             self._row([*header, *NOTES])
 
     def add(self, line: Line, reason: str) -> None:
-        """Writes one, with the reason."""
+        """Writes one, with the reason. Raises Damaged where that is not possible."""
         self.count += 1
-        if self._header is not None:
-            self._row(self._cells(line, reason, self._header))
-        else:
-            self._file.write(orjson.dumps(self._object(line, reason), option=orjson.OPT_APPEND_NEWLINE))
+        with self._told():
+            if self._header is not None:
+                self._row(self._cells(line, reason, self._header))
+            else:
+                self._file.write(orjson.dumps(self._object(line, reason), option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
         """Puts the file in its place; without rejects there is none, and none of an import before."""
-        self._file.close()
-        if self.count:
-            self._part.replace(self.path)
-        else:
-            self._part.unlink(missing_ok=True)
-            self.path.unlink(missing_ok=True)
+        with self._told():
+            self._file.close()
+            if self.count:
+                self._part.replace(self.path)
+            else:
+                self._part.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Damaged(f"Rejects cannot be written to {self._part}: {error.strerror}. The import ended there.") from None
 
     def _row(self, cells: Sequence[str | None]) -> None:
         self._file.write(f"{joined(cells, self._delimiter)}\r\n".encode())
@@ -104,7 +114,7 @@ def _refuse_strangers(path: Path) -> None:
         head = os.read(number, HEAD) if stat.S_ISREG(os.fstat(number).st_mode) else b"not a file"
     finally:
         os.close(number)
-    if head and MARK not in head:
+    if head and MARK not in head and not head.startswith(FORMER):
         raise _stranger(path)
 
 

@@ -46,7 +46,7 @@ class Table:
     def __iter__(self) -> Iterator[Line]:
         read, told = 0, None
         for record in self._records:
-            if _blank(record):
+            if _blank(record, self._records.width):
                 continue
             if told is not None:
                 raise Damaged(
@@ -72,7 +72,7 @@ class Table:
             raise SettingsError(f"The header cannot be read: {record.fault}")
         if undecoded(record.text):
             raise SettingsError(f"The header cannot be read: {NOT_TEXT}")
-        if _blank(record):
+        if _blank(record, 0):
             raise SettingsError("The first line is empty. It should hold the names of the columns.")
         return [cell or "" for cell in record.cells]
 
@@ -161,8 +161,9 @@ def _item(field: Field, text: str) -> Any:
     return from_text(field, whole[1] if whole else text)
 
 
-def _blank(record: Record) -> bool:
-    return not record.fault and not record.text.strip() and len(record.cells) == 1 and not (record.cells[0] or "").strip()
+def _blank(record: Record, width: int) -> bool:
+    """Whether nothing stands in a line; spaces are a text where there is one column only."""
+    return not record.fault and not (record.text if width == 1 else record.text.strip())
 
 
 def _judge(header: Sequence[str], members: Sequence[str], resource: Declaration, options: Options) -> None:

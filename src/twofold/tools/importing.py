@@ -7,7 +7,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from twofold.bootstrap import WRITE, System, load_app, resource_of
 from twofold.command.passwords import PHC, HashPool
 from twofold.command.writer import Writer
-from twofold.errors import SettingsError
+from twofold.errors import EngineError, SettingsError
 from twofold.imports.lines import Damaged, Line, Notes
 from twofold.imports.loader import Creator, Interrupted, Loader, Tally
 from twofold.imports.objects import objects
@@ -44,7 +44,6 @@ class Outcome:
 
     tally: Tally
     seconds: float = 0.0
-    last: int = 0  # the number of the last line that was read
     interrupted: bool = False
     notes: Notes = field(default_factory=Notes)
 
@@ -138,8 +137,7 @@ def _load(
         with interruptible() as interrupted:
             loader = (Updater if options.by else Creator)(resource, system.store, writer, rejects, options, interrupted)
             outcome = Outcome(loader.tally, notes=notes)
-            with _closing(loader, rejects, writer):
-                _run(loader, lines, outcome, progress, interrupted)
+            _run(loader, lines, outcome, progress, lambda: _close(loader, rejects, writer), interrupted)
             outcome.seconds = time.monotonic() - begun
             if services:
                 drain(system, services, interrupted)
@@ -148,27 +146,28 @@ def _load(
     return _told(outcome, options, rejects, embedded=system.settings.embedded)
 
 
-@contextmanager
-def _closing(loader: Loader, rejects: Rejects, writer: Writer) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        loader.close()
-        writer.stop()
-        rejects.close()
+def _close(loader: Loader, rejects: Rejects, writer: Writer) -> None:
+    loader.close()
+    writer.stop()
+    rejects.close()
 
 
-def _run(loader: Loader, lines: Iterable[Line], outcome: Outcome, progress: Progress, interrupted: Callable[[], bool]) -> None:
+def _run(
+    loader: Loader, lines: Iterable[Line], outcome: Outcome, progress: Progress, close: Callable[[], None], interrupted: Callable[[], bool]
+) -> None:
+    """Loads all lines. Whatever ends that early is noted, so that what was done is told all the same."""
     try:
-        with progress:
+        with ExitStack() as stack:
+            stack.callback(close)
+            stack.enter_context(progress)
             for tally in loader.load(lines):
                 progress.show(tally.lines)
                 if interrupted():
                     raise Interrupted
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         outcome.interrupted = True
-    except Damaged as damage:
-        outcome.notes.damage = str(damage)
+    except (Damaged, EngineError) as error:
+        outcome.notes.damage = str(error)
 
 
 def _told(outcome: Outcome, options: Options, rejects: Rejects, *, embedded: bool) -> int:
