@@ -22,8 +22,8 @@ def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tupl
     for field in resource.secrets:
         errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
     instance = _validated(resource.cls.__pydantic_validator__, body, errors)
-    secrets = {field.name: _secret(resource, field.name, getattr(instance, field.name).get_secret_value()) for field in resource.secrets}
-    return resource.encode(instance), secrets
+    given = {field.name: getattr(instance, field.attribute).get_secret_value() for field in resource.secrets}
+    return resource.encode(instance), {name: _secret(resource, name, value) for name, value in given.items()}
 
 
 def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = False) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = Fa
 
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
-    errors = _weakness(resource, name, body.get(name) if isinstance(body, dict) else None)
-    values, *_ = _validated(resource.alone[name], body, errors)
-    return {name: _secret(resource, name, values[name].get_secret_value())}
+    given = body if isinstance(body, dict) else {}
+    values, *_ = _validated(resource.alone[name], given, _weakness(resource, name, given.get(name)))
+    return {name: _secret(resource, name, values[resource.field(name).attribute].get_secret_value())}
 
 
 def member(resource: Declaration, name: str, value: Any) -> Any:
@@ -59,10 +59,11 @@ def member(resource: Declaration, name: str, value: Any) -> Any:
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
     """A domain command's arguments, and those of them that are not secret as JSON."""
     try:
-        model = spec.arguments.validator.validate_json(orjson.dumps(body), strict=True)
+        model: BaseModel = spec.validator.validate_json(orjson.dumps(body), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
-    public = model.model_dump(mode="json", exclude=set(spec.secret_arguments))
+    dumped = model.model_dump(mode="json", by_alias=True)
+    public = {name: value for name, value in dumped.items() if name not in spec.secret_arguments}
     return model, orjson.dumps(public).decode() if public else None
 
 
@@ -84,7 +85,7 @@ def _merged(error: Error, sent: Collection[str]) -> Error:
 def _validated(validator: Any, body: Any, errors: list[Error], ignore: str = "") -> Any:
     instance = None
     try:
-        instance = validator.validate_json(orjson.dumps(body), strict=True)
+        instance = validator.validate_json(orjson.dumps(body), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         known = _pointed(errors)
         errors += [each for each in _errors(error, ignore) if each["pointer"].removeprefix("/") not in known]
