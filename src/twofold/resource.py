@@ -102,6 +102,11 @@ class Declaration:
         return {field.name: memberwise(self.cls, [field.attribute]) for field in (*self.secrets, *self.uniques)}
 
     @property
+    def description(self) -> str:
+        """The docstring of the class; "" without."""
+        return inspect.cleandoc(self.cls.__doc__ or "")
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.topic}.dlq"
 
