@@ -13,6 +13,7 @@ from twofold.errors import Problem
 from twofold.resource import CommandSpec, Declaration
 
 MAX_SECRET_BYTES = 1024
+MAX_ARGS = 264 * 1024  # of a record, beside its value: the longest text of a field, and some more
 Error = dict[str, Any]
 
 
@@ -64,7 +65,10 @@ def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
         raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
     dumped = model.model_dump(mode="json", by_alias=True)
     public = {name: value for name, value in dumped.items() if name not in spec.secret_arguments}
-    return model, orjson.dumps(public).decode() if public else None
+    args = orjson.dumps(public)
+    if len(args) > MAX_ARGS:
+        raise Problem(422, "too-large", f"The arguments have more than {MAX_ARGS // 1024} KiB.")
+    return model, args.decode() if public else None
 
 
 def invalid(error: ValidationError, sent: Collection[str] | None = None) -> Problem:
