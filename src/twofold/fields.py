@@ -23,6 +23,8 @@ from pydantic import EmailStr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, SchemaValidator
 
+from twofold.forms import DECIMAL_DIGITS
+
 Kind = Literal["string", "integer", "float", "boolean", "date", "datetime", "decimal"]
 Json = Any
 
@@ -219,8 +221,8 @@ def _check_float(_: Field, value: float) -> float:
 
 def _check_decimal(field: Field, value: Decimal) -> Decimal:
     places = max(field.places, 0)
-    if not value.is_finite() or value.adjusted() + places >= 18:
-        raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - places} digits before the point")
+    if not value.is_finite() or value.adjusted() + places >= DECIMAL_DIGITS:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS - places} digits before the point")
     if field.places != -1 and value != round(value, places):
         raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
     return value or Decimal(0)  # not -0, which a scaled integer cannot hold

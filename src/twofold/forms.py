@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core
 from twofold import values
 from twofold.values import NotAValue
 
+DECIMAL_DIGITS = 18  # of a field, places included; an argument may have so many before the point
 _DATA = frozenset({"cls", "config", "default", "expected", "metadata", "serialization"})  # parts of a schema that are no schemas
 
 
@@ -96,11 +97,15 @@ def _date(value: Any) -> Any:
 
 
 def _decimal(value: Any) -> Any:
+    """Bounded, so that what a validator or a command does with it cannot overflow: exceptions of `decimal` are no ValueErrors."""
     if isinstance(value, str):
-        return _read(values.decimal, value, "decimal")
+        value = _read(values.decimal, value, "decimal")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise PydanticCustomError("decimal_type", "Input should be a valid decimal, best in a string")
-    return value if isinstance(value, Decimal) else Decimal(str(value))
+    found = value if isinstance(value, Decimal) else Decimal(str(value))
+    if found.adjusted() >= DECIMAL_DIGITS:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS} digits before the point")
+    return found
 
 
 def _float(value: Any) -> Any:

@@ -97,6 +97,11 @@ class Declaration:
         return memberwise(self.cls, [field.attribute for field in self.public])
 
     @cached_property
+    def every(self) -> SchemaValidator:
+        """What validates the members of a creation, each by itself."""
+        return memberwise(self.cls, [field.attribute for field in self.fields])
+
+    @cached_property
     def alone(self) -> Mapping[str, SchemaValidator]:
         """What validates a body that holds one secret, or one unique field, by its name."""
         return {field.name: memberwise(self.cls, [field.attribute]) for field in (*self.secrets, *self.uniques)}

@@ -22,7 +22,7 @@ def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tupl
     errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
         errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
-    instance = _validated(resource.cls.__pydantic_validator__, body, errors)
+    instance = _whole(resource, body, errors)
     given = {field.name: getattr(instance, field.attribute).get_secret_value() for field in resource.secrets}
     return resource.encode(instance), {name: _secret(resource, name, value) for name, value in given.items()}
 
@@ -84,6 +84,16 @@ def _merged(error: Error, sent: Collection[str]) -> Error:
         return error
     only = f"/{next(iter(sent))}" if len(sent) == 1 else ""
     return _error(only, f"{path}: {error['detail']}" if path else error["detail"], error["code"])
+
+
+def _whole(resource: Declaration, body: Any, errors: list[Error]) -> Any:
+    try:
+        return _validated(resource.cls.__pydantic_validator__, body, errors)
+    except Problem:
+        raise
+    except Exception:  # a validator looked for a member that did not fit
+        _validated(resource.every, body, errors)
+        raise
 
 
 def _validated(validator: Any, body: Any, errors: list[Error], ignore: str = "") -> Any:
