@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from twofold.command.passwords import is_common, normalised
 from twofold.errors import Problem
+from twofold.fields import Field
 from twofold.resource import CommandSpec, Declaration
 
 MAX_SECRET_BYTES = 1024
@@ -21,10 +22,10 @@ def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tupl
     """The public state and the secrets of a new resource. Raises Problem 422. With `guarded`, fields that commands change may be given."""
     errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
-        errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
+        errors += _weakness(field, body.get(field.name) if isinstance(body, dict) else None)
     instance = _whole(resource, body, errors)
-    given = {field.name: getattr(instance, field.attribute).get_secret_value() for field in resource.secrets}
-    return resource.encode(instance), {name: _secret(resource, name, value) for name, value in given.items()}
+    values = instance.__dict__
+    return resource.encode(instance), {field.name: _secret(field, values[field.attribute].get_secret_value()) for field in resource.secrets}
 
 
 def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = False) -> dict[str, Any]:
@@ -47,8 +48,9 @@ def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = Fa
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
     given = body if isinstance(body, dict) else {}
-    values, *_ = _validated(resource.alone[name], given, _weakness(resource, name, given.get(name)))
-    return {name: _secret(resource, name, values[resource.field(name).attribute].get_secret_value())}
+    field = resource.field(name)
+    values, *_ = _validated(resource.alone[name], given, _weakness(field, given.get(name)))
+    return {name: _secret(field, values[field.attribute].get_secret_value())}
 
 
 def member(resource: Declaration, name: str, value: Any) -> Any:
@@ -136,6 +138,8 @@ def _escaped(part: Any) -> str:
 
 
 def _guarded(resource: Declaration, body: Any) -> list[Error]:
+    if not resource.guarded:
+        return []
     given = _names(body)
     return [
         _error(f"/{field.name}", "This field is changed by commands only.", "guarded") for field in resource.guarded if field.name in given
@@ -152,20 +156,20 @@ def _required(resource: Declaration, patch: Mapping[str, Any]) -> list[Error]:
     ]
 
 
-def _weakness(resource: Declaration, name: str, value: Any) -> list[Error]:
+def _weakness(field: Field, value: Any) -> list[Error]:
     """What Pydantic's rules for a secret do not say."""
     if not isinstance(value, str):
         return []
     if len(value.encode()) > MAX_SECRET_BYTES:
-        return [_error(f"/{name}", f"At most {MAX_SECRET_BYTES} bytes.", "too_long")]
-    if resource.field(name).hashed and is_common(value):
-        return [_error(f"/{name}", "This password is among the most common ones. Choose another.", "password_common")]
+        return [_error(f"/{field.name}", f"At most {MAX_SECRET_BYTES} bytes.", "too_long")]
+    if field.hashed and is_common(value):
+        return [_error(f"/{field.name}", "This password is among the most common ones. Choose another.", "password_common")]
     return []
 
 
-def _secret(resource: Declaration, name: str, value: str) -> str:
+def _secret(field: Field, value: str) -> str:
     """The form in which a secret is stored or hashed."""
-    return normalised(value) if resource.field(name).hashed else value
+    return normalised(value) if field.hashed else value
 
 
 def _names(body: Any) -> set[str]:
