@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import BaseModel, EmailStr, Field, SecretStr
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, computed_field
 
-from twofold import App, Column, Context, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
+from twofold import App, Column, Context, Document, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
 from twofold.errors import DeclarationError
-from twofold.resource import RESERVED, RESERVED_RESOURCES, RESERVED_TABLES, Declaration
+from twofold.names import RESERVED, SYSTEM
+from twofold.resource import RESERVED_RESOURCES, RESERVED_TABLES, Declaration
 from twofold.users import User
 
 
@@ -51,16 +52,113 @@ def declare_command(method: Any, *, event: str | None = None, name: str | None =
     return cls.declaration
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED - set(SYSTEM)))
 def test_names_of_the_runtime_and_of_query_parameters_are_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match=rf'Sample\.{name}: .* rename it, and keep the column with Column\("{name}"\)'):
         declare(str, field=name)
+    assert declare(Annotated[str, Column(name)], field=f"own_{name}").field(f"own_{name}").column == name
 
 
-@pytest.mark.parametrize("name", ["camelCase", "ümlaut", "x" * 64])
-def test_names_that_are_no_columns_are_refused(name: str) -> None:
-    with pytest.raises(DeclarationError, match=rf"Sample\.{name}: .* lower-case letters, digits and _"):
+@pytest.mark.parametrize("name", SYSTEM)
+def test_members_of_every_resource_are_refused_with_advice_that_works(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: .* rename it, for example own_{name}: every resource has "{name}"'):
         declare(str, field=name)
+    assert declare(str, field=f"own_{name}").field(f"own_{name}").column == f"own_{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("homeCity", r'write home_city: Annotated\[…, Field\(alias="homeCity"\)\]'), ("ümlaut", "rename it"), ("x" * 64, "rename it")],
+)
+def test_names_that_are_no_columns_are_refused(name: str, fix: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Sample\.{name}: .* lower-case letters, digits and _; {fix}"):
+        declare(str, field=name)
+
+
+@pytest.mark.parametrize(
+    ("hint", "fix"),
+    [
+        *((hint, rf"{hint.__name__} needs its parentheses: Annotated\[…, {hint.__name__}\(\)\]") for hint in (Text, Keyword, Unique)),
+        (Guarded, r"Guarded needs its parentheses: Annotated\[…, Guarded\(\)\]"),
+        (Column, r'Column needs its parentheses: Annotated\[…, Column\("name"\)\]'),
+        (Places, r"Places needs its parentheses: Annotated\[Decimal, Places\(2\)\]"),
+    ],
+)
+def test_a_hint_has_its_parentheses(hint: Any, fix: str) -> None:
+    for annotation in (Annotated[str, hint], Annotated[str | None, hint], Annotated[list[str], hint], list[Annotated[str, hint]]):
+        with pytest.raises(DeclarationError, match=rf"Sample\.thing: {fix}"):
+            declare(annotation)
+
+
+SEVERAL = r"it has one name, in bodies and in answers; write Field\(alias="
+
+
+@pytest.mark.parametrize(
+    ("info", "fix"),
+    [
+        (Field(validation_alias="theThing"), SEVERAL),
+        (Field(serialization_alias="theThing"), SEVERAL),
+        (Field(alias="theThing", serialization_alias="that"), SEVERAL),
+        (Field(validation_alias=AliasChoices("thing", "theThing")), SEVERAL),
+        (Field(validation_alias=AliasPath("things", 0)), SEVERAL),
+        (Field(alias="the-thing"), "the alias 'the-thing' cannot be a parameter; use letters, digits and _"),
+        (Field(alias="_thing"), "the alias '_thing' cannot be a parameter"),
+        (Field(alias="x" * 64), "cannot be a parameter"),
+        (Field(alias="sort"), "the alias 'sort' is used by queries or the runtime; choose another"),
+        (Field(alias="id"), "the alias 'id' is used by queries or the runtime; choose another"),
+        (Field(alias="Not"), "the alias 'Not' is used by queries"),
+    ],
+)
+def test_an_alias_that_cannot_work_is_refused(info: Any, fix: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Sample\.thing: .*{fix}"):
+        declare(Annotated[str, info])
+    with pytest.raises(DeclarationError, match=rf"Bad\.thing: .*{fix}"):
+        type(Document)("Bad", (Document,), {"__annotations__": {"thing": Annotated[str, info]}, "__module__": __name__})
+
+
+@pytest.mark.parametrize("alias", ["theThing", "thething", "other"])
+def test_two_fields_have_two_names(alias: str) -> None:
+    thing, another = Annotated[str, Field(alias="theThing")], Annotated[str, Field(alias=alias)]
+    fields = {"__annotations__": {"thing": thing, "other": str, "another": another}, "__module__": __name__}
+    for base, options in ((Resource, {"name": "samples"}), (Document, {})):
+        with pytest.raises(DeclarationError, match=r"Sample\.another: '.*' names (thing|other) too; choose another alias"):
+            type(base)("Sample", (base,), fields, **options)
+
+
+def test_what_pydantic_takes_and_a_table_does_not_hold_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Sample\.whole: a computed_field is stored nowhere; write a plain @property"):
+
+        class Sample(Resource, name="samples"):
+            thing: str
+
+            @computed_field
+            @property
+            def whole(self) -> str:
+                return self.thing
+
+    with pytest.raises(DeclarationError, match=r"Other: extra='allow' would lose what it takes; take it away"):
+
+        class Other(Resource, name="others"):
+            model_config = ConfigDict(extra="allow")
+            thing: str
+
+    with pytest.raises(DeclarationError, match=r"Made\.b: its default is made of other fields"):
+
+        class Made(Resource, name="made"):
+            a: str
+            b: str = Field(default_factory=lambda data: data["a"])
+
+
+def test_what_pydantic_refuses_is_one_line_too() -> None:
+    with pytest.raises(DeclarationError, match=r"^Sample: x = 3 has no annotation; a field has one, for example thing: int = 3$"):
+
+        class Sample(Resource, name="samples"):
+            x = 3
+
+    with pytest.raises(DeclarationError, match=r"^Shape: x = 3 has no annotation"):
+
+        class Shape(Document):
+            x = 3
 
 
 @pytest.mark.parametrize(
@@ -201,7 +299,54 @@ def test_an_app_without_resources_is_refused() -> None:
         App()
 
 
+def test_an_app_takes_classes() -> None:
+    class Sample(Resource, name="samples"):
+        thing: str = ""
+
+    for wrong, told in ((Sample(), "an instance of Sample"), (Resource, ".*Resource"), ("samples", "'samples'"), (Field, ".*Field")):
+        with pytest.raises(DeclarationError, match=rf"App\(\) takes classes of resources: App\(User\)\. {told}.* is none"):
+            App(wrong)  # type: ignore[arg-type]
+
+
 class TestCommands:
+    def test_it_needs_no_parentheses(self) -> None:
+        class Sample(Resource, name="samples"):
+            thing: str = ""
+
+            @command
+            def close(self) -> Self:
+                return self
+
+        assert Sample.declaration.commands["close"].event == "close"
+
+    def test_it_returns_the_new_state(self) -> None:
+        def nothing(self): ...
+        def none(self) -> None: ...
+        def another(self) -> int: ...
+        def whole(self) -> Resource: ...
+
+        for method in (nothing, none, another):
+            fix = rf"a command returns the new state; write def {method.__name__}\(…\) -> Self, and return self\.model_copy"
+            with pytest.raises(DeclarationError, match=rf"Sample\.{method.__name__}: {fix}"):
+                declare_command(method)
+        assert declare_command(whole)
+
+        def delete(self): ...
+
+        assert declare_command(delete)
+
+    def test_two_arguments_have_two_names(self) -> None:
+        def close(self, reason: Annotated[str, Field(alias="why")], other: Annotated[str, Field(alias="why")] = "") -> Self: ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close\.other: 'why' names reason too; choose another alias"):
+            declare_command(close)
+
+    def test_an_argument_has_one_name(self) -> None:
+        def close(self, reason: Annotated[str, Field(validation_alias="why")]) -> Self: ...
+
+        with pytest.raises(DeclarationError, match=r"Sample\.close: the parameter 'reason': it has one name"):
+            declare_command(close)
+
     def test_a_parameter_needs_an_annotation(self) -> None:
         def close(self, reason): ...
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import httpx
 import jsonschema_rs
@@ -13,6 +14,7 @@ import pytest
 import schemathesis
 from examples.accounts import app as accounts
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import Field
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -28,8 +30,10 @@ from starlette.routing import Mount, Route
 
 from tests.conftest import QUICK, temporary_folder
 from tests.stack import Stack
-from twofold import App
+from twofold import App, Keyword, Places, Resource, command
+from twofold.command import openapi as command_openapi
 from twofold.command import passwords
+from twofold.query import openapi as query_openapi
 from twofold.query import tokens
 from twofold.users import User
 
@@ -186,3 +190,45 @@ def test_the_services_answer_as_they_are_described(served: Stack, operation: tup
             case.call_and_validate(checks=checks)
 
         run()
+
+
+class Priced(Resource, name="priced"):
+    """Things with prices.
+
+    In more lines than one.
+    """
+
+    amount: int = 0
+    price: Annotated[Decimal, Places(2), Field(ge=0)] = Decimal(0)
+    note: str | None = None
+    marks: Annotated[list[str], Keyword()] = Field(default_factory=list)
+
+    @command
+    def raise_(self, by: Decimal, times: Annotated[int, Field(le=9)] = 1) -> Self:
+        """Raises the price."""
+        return self
+
+
+@pytest.fixture(scope="module")
+def priced() -> dict[str, Any]:
+    return command_openapi.describe(App(Priced, title="My shop"))
+
+
+def test_bodies_are_published_with_the_forms_and_bounds_that_are_checked(priced: dict[str, Any]) -> None:
+    schemas = priced["components"]["schemas"]
+    own, arguments = schemas["NewPriced"]["properties"], schemas["Priced_raise_"]["properties"]
+    assert (own["amount"]["minimum"], own["amount"]["maximum"], own["amount"]["format"]) == (-(2**63), 2**63 - 1, "int64")
+    assert (arguments["times"]["minimum"], arguments["times"]["maximum"]) == (-(2**63), 9)
+    for text, number in (own["price"]["anyOf"], arguments["by"]["anyOf"]):
+        assert (text["pattern"], number["type"]) == (r"^-?\d+(\.\d+)?$", "number")
+    assert own["price"]["anyOf"][1]["minimum"] == 0
+    assert own["note"]["anyOf"][0]["maxLength"] == 65_536
+    assert (own["marks"]["maxItems"], own["marks"]["items"]["maxLength"]) == (1000, 8191)
+
+
+def test_docstrings_and_the_title_are_in_it(priced: dict[str, Any]) -> None:
+    assert priced["info"]["title"] == "My shop command service"
+    assert priced["tags"] == [{"name": "priced", "description": "Things with prices.\n\nIn more lines than one."}]
+    assert priced["paths"]["/priced/{id}/raise_"]["post"]["description"] == "Raises the price."
+    queries = query_openapi.describe(App(Priced, title="My shop"))
+    assert (queries["info"]["title"], queries["tags"]) == ("My shop query service", priced["tags"])

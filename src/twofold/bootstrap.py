@@ -243,7 +243,8 @@ def load_app(path: str) -> App:
         raise SettingsError(f"--app {path}: {module} has no {attribute!r}")
     found = getattr(loaded, attribute)
     if not isinstance(found, App):
-        raise SettingsError(f"--app {path}: this is {type(found).__name__}, not a twofold.App")
+        told = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
+        raise SettingsError(f"--app {path}: this is {told}, not a twofold.App: write app = App(…) and name that")
     return found
 
 

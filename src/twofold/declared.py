@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
-from pydantic_core import CoreSchema, SchemaValidator
+from pydantic.errors import PydanticUserError
+from pydantic_core import CoreSchema
 
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Unsupported, argument_of, field_of
-from twofold.forms import pinned, validator
+from twofold.fields import Field, Json, Unsupported, argument_of, field_of, with_default
+from twofold.forms import memberwise, pinned
+from twofold.names import IDENTIFIER, field_name, refuse_shared
 
-RESERVED = frozenset(
-    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields format fuzzy "  # noqa: SIM905 - words read best as words
-    "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command document".split()
-)
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # it has no public name
 
 
-class Declared(BaseModel):
-    """A class whose fields are stored. Whatever a table or the index would refuse is refused when it is validated."""
+class _Declaring(ModelMetaclass):
+    """Pydantic's own refusals of a class in one line, as all others of a declaration."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: Any) -> Any:
+        try:
+            return super().__new__(mcs, name, bases, namespace, **options)
+        except PydanticUserError as error:
+            if error.code == "model-field-missing-annotation":
+                told = str(error).partition(".")[0].partition("detected: ")[2].strip("`")
+                raise DeclarationError(f"{name}: {told} has no annotation; a field has one, for example thing: int = 3") from None
+            raise DeclarationError(f"{name}: {str(error).splitlines()[0]}") from None
+
+
+class Declared(BaseModel, metaclass=_Declaring):
+    """A class whose fields are stored. Whatever a table or the index would refuse is refused when it is validated.
+
+    In Python it is made by the names of its fields, from JSON by those on the wire.
+    """
 
     # Any type, since a field of an unsupported one is refused with its name and the fix.
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_by_name=True, validate_by_alias=True)
     _checks: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
@@ -42,13 +58,11 @@ class Arguments(Declared):
     """Base of what a domain command takes: its parameters get the checks that fields get."""
 
     model_config = ConfigDict(arbitrary_types_allowed=False)
-    validator: ClassVar[SchemaValidator]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
         arguments = {name: argument_of(name, info) for name, info in cls.model_fields.items()}
         cls._checks = {name: argument for name, argument in arguments.items() if argument}
-        cls.validator = validator(cls.__pydantic_core_schema__)
 
 
 class Document(Declared):
@@ -61,27 +75,50 @@ class Document(Declared):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
-        cls._fields = tuple(declared_field(cls, name) for name in cls.model_fields)
+        cls._fields = declared_fields(cls)
         for field in cls._fields:
-            if field.secret or field.unique or field.guarded or field.column != field.name:
-                raise DeclarationError(f"{cls.__name__}.{field.name}: Unique, Guarded, Column and secrets are the resource's; take it away")
-        cls._checks = {field.name: field for field in cls._fields}
+            if field.secret or field.unique or field.guarded or field.column != field.attribute:
+                where = f"{cls.__name__}.{field.attribute}"
+                raise DeclarationError(f"{where}: Unique, Guarded, Column and secrets are the resource's; take it away")
+        cls._checks = {field.attribute: field for field in cls._fields}
 
     def encoded(self) -> dict[str, Json]:
         """Its values as JSON, validated anew, since `model_construct` and `model_copy` check nothing."""
-        checked = type(self).__pydantic_validator__.validate_python(dict(self.__dict__))
-        return {field.name: field.encode(checked.__dict__[field.name]) for field in self._fields}
+        checked = type(self).__pydantic_validator__.validate_python(dict(self.__dict__), by_alias=False, by_name=True)
+        return {field.name: field.encode(checked.__dict__[field.attribute]) for field in self._fields}
 
 
-def declared_field(cls: type[BaseModel], name: str) -> Field:
-    """The field that a class declares under a name. Raises DeclarationError with class, field and the fix."""
-    if name in RESERVED or not IDENTIFIER.fullmatch(name):
-        fix = f'rename it, and keep the column with Column("{name}")' if name in RESERVED else "use lower-case letters, digits and _"
-        raise DeclarationError(f"{cls.__name__}.{name}: the name is used by queries or the runtime; {fix}")
+def declared_fields(cls: type[BaseModel]) -> tuple[Field, ...]:
+    """The fields that a class declares. Raises DeclarationError with class, field and the fix."""
+    _refuse_unkept(cls)
+    fields = tuple(_declared_field(cls, name) for name in cls.model_fields)
+    refuse_shared(cls.__name__, {field.attribute: field.name for field in fields})
+    return tuple(_defaulted(cls, field) for field in fields)
+
+
+def _refuse_unkept(cls: type[BaseModel]) -> None:
+    """What Pydantic takes and a table does not hold."""
+    for name in cls.model_computed_fields:
+        fix = "write a plain @property, or give it to readers by document()"
+        raise DeclarationError(f"{cls.__name__}.{name}: a computed_field is stored nowhere; {fix}")
+    if cls.model_config.get("extra") != "forbid":
+        raise DeclarationError(f"{cls.__name__}: extra={cls.model_config.get('extra')!r} would lose what it takes; take it away")
+
+
+def _declared_field(cls: type[BaseModel], name: str) -> Field:
+    where, info = f"{cls.__name__}.{name}", cls.model_fields[name]
+    wire = field_name(where, name, info)
     try:
-        field = field_of(name, cls.model_fields[name])
+        field = field_of(name, wire, info)
     except Unsupported as reason:
-        raise DeclarationError(f"{cls.__name__}.{name}: {reason}") from None
+        raise DeclarationError(f"{where}: {reason}") from None
     if not IDENTIFIER.fullmatch(field.column):
-        raise DeclarationError(f"{cls.__name__}.{name}: Column({field.column!r}) should have lower-case letters, digits and _")
+        raise DeclarationError(f"{where}: Column({field.column!r}) should have lower-case letters, digits and _")
     return field
+
+
+def _defaulted(cls: type[BaseModel], field: Field) -> Field:
+    try:
+        return with_default(field, cls.model_fields[field.attribute], memberwise(cls, [field.attribute]))
+    except Unsupported as reason:
+        raise DeclarationError(f"{cls.__name__}.{field.attribute}: {reason}") from None

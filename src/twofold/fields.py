@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from pydantic import EmailStr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, SchemaValidator
 
-from twofold.forms import single
+from twofold.forms import DECIMAL_DIGITS
 
 Kind = Literal["string", "integer", "float", "boolean", "date", "datetime", "decimal"]
 Json = Any
@@ -80,7 +80,7 @@ class Password(Secret):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a resource, as the stores see it."""
+    """One field of a resource, as the stores see it. `name` is its name on the wire, `attribute` that in Python."""
 
     name: str
     column: str
@@ -98,6 +98,7 @@ class Field:
     places: int = 0
     choices: tuple[str, ...] = ()
     enum: type[enum.Enum] | None = None
+    attribute: str = ""
 
     @property
     def filterable(self) -> bool:
@@ -115,7 +116,7 @@ class Field:
     @property
     def key_column(self) -> str:
         """The column that holds the normalised bytes of a unique field."""
-        return f"{self.name}_key"
+        return f"{self.attribute or self.name}_key"
 
     def encode(self, value: Any) -> Json:
         """From Python to state."""
@@ -220,8 +221,8 @@ def _check_float(_: Field, value: float) -> float:
 
 def _check_decimal(field: Field, value: Decimal) -> Decimal:
     places = max(field.places, 0)
-    if not value.is_finite() or value.adjusted() + places >= 18:
-        raise PydanticCustomError("out_of_range", f"Decimal should have at most {18 - places} digits before the point")
+    if not value.is_finite() or value.adjusted() + places >= DECIMAL_DIGITS:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS - places} digits before the point")
     if field.places != -1 and value != round(value, places):
         raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
     return value or Decimal(0)  # not -0, which a scaled integer cannot hold
@@ -263,16 +264,39 @@ _KINDS: dict[type, Kind] = {
 }
 
 
+_HINTS: dict[Any, str] = {
+    **{hint: f"Annotated[…, {hint.__name__}()]" for hint in (Text, Keyword, Unique, Guarded)},
+    Column: 'Annotated[…, Column("name")]',
+    Places: "Annotated[Decimal, Places(2)]",
+}
+
+
 class Unsupported(Exception):
     """The annotation cannot be stored; the message says what to write instead. Becomes a DeclarationError that names class and field."""
 
 
-def field_of(name: str, info: FieldInfo) -> Field:
-    """The field that an annotation declares. Raises Unsupported with the fix."""
-    field = _read(name, info)
+def field_of(attribute: str, name: str, info: FieldInfo) -> Field:
+    """The field that an annotation declares, but for its default. Raises Unsupported with the fix."""
+    field = replace(_read(attribute, info), name=name)
     _refuse_nonsense(field)
-    field = replace(field, places=max(field.places, 0))
-    return field if info.is_required() else replace(field, default=_default(field, info))
+    return replace(field, places=max(field.places, 0))
+
+
+def with_default(field: Field, info: FieldInfo, validator: SchemaValidator) -> Field:
+    """The field with the declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
+    if field.required:
+        return field
+    try:
+        value = info.get_default(call_default_factory=True)
+    except ValueError:
+        raise Unsupported("its default is made of other fields, which a table cannot do; make it in a method named create") from None
+    try:
+        values, *_ = validator.validate_python({field.attribute: value}, by_alias=False, by_name=True)
+        return replace(field, default=field.encode(field.checked(values[field.attribute])))
+    except ValidationError as error:
+        raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
+    except PydanticCustomError as error:
+        raise Unsupported(f"its default cannot be stored ({error.message()}); choose another") from None
 
 
 def argument_of(name: str, info: FieldInfo) -> Field | None:
@@ -285,10 +309,14 @@ def argument_of(name: str, info: FieldInfo) -> Field | None:
 
 def _read(name: str, info: FieldInfo) -> Field:
     bare, hints, nullable, many = _unwrap(info.annotation, list(info.metadata))
+    for hint in hints:
+        if hint in _HINTS:
+            raise Unsupported(f"{hint.__name__} needs its parentheses: {_HINTS[hint]}")
     found: dict[type, Any] = {type(hint): hint for hint in hints}
     kind, choices = _kind(bare)
     return Field(
         name=name,
+        attribute=name,
         column=found[Column].name if Column in found else name,
         kind=kind,
         many=many,
@@ -304,17 +332,6 @@ def _read(name: str, info: FieldInfo) -> Field:
         choices=choices,
         enum=bare if isinstance(bare, type) and issubclass(bare, enum.Enum) else None,
     )
-
-
-def _default(field: Field, info: FieldInfo) -> Json:
-    """The declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
-    try:
-        value = single(info).validate_python(info.get_default(call_default_factory=True))
-        return field.encode(field.checked(value))
-    except ValidationError as error:
-        raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
-    except PydanticCustomError as error:
-        raise Unsupported(f"its default cannot be stored ({error.message()}); choose another") from None
 
 
 def _unwrap(annotation: Any, hints: list[Any]) -> tuple[Any, list[Any], bool, bool]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, TypeAdapter
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
 
 from twofold import values
 from twofold.values import NotAValue
 
+DECIMAL_DIGITS = 18  # of a field, places included; an argument may have so many before the point
 _DATA = frozenset({"cls", "config", "default", "expected", "metadata", "serialization"})  # parts of a schema that are no schemas
 
 
@@ -31,8 +31,8 @@ def validator(schema: CoreSchema) -> SchemaValidator:
     return SchemaValidator(pinned(schema), _use_prebuilt=False)
 
 
-def memberwise(model: type[BaseModel], names: Collection[str]) -> SchemaValidator:
-    """What validates these members of a model, each by itself, to a tuple whose first item holds their values.
+def memberwise(model: type[BaseModel], attributes: Collection[str]) -> SchemaValidator:
+    """What validates these fields of a model, each by itself, to a tuple whose first item holds their values by attribute.
 
     Whatever looks at more than one is left out: validators of the model, those of fields that take `info`, and defaults that are made of
     other fields. All of these would judge a half-filled model.
@@ -42,16 +42,10 @@ def memberwise(model: type[BaseModel], names: Collection[str]) -> SchemaValidato
     while fields["type"] != "model-fields":
         around |= {name: fields[name] for name in ("config", "definitions") if name in fields}
         fields = fields["schema"]
-    alone = {**fields, "fields": {name: _alone(field) for name, field in fields["fields"].items() if name in names}}
+    alone = {**fields, "fields": {name: _alone(field) for name, field in fields["fields"].items() if name in attributes}}
     if "definitions" in around:
         alone = {"type": "definitions", "schema": alone, "definitions": around["definitions"]}
     return SchemaValidator(cast("CoreSchema", alone), around.get("config"))
-
-
-def single(info: FieldInfo) -> SchemaValidator:
-    """What validates a value of one field, but for the validators that its class has."""
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, info])  # type: ignore[arg-type]
-    return SchemaValidator(_alone(pinned(adapter.core_schema)))
 
 
 def _alone(part: Any) -> Any:
@@ -103,11 +97,15 @@ def _date(value: Any) -> Any:
 
 
 def _decimal(value: Any) -> Any:
+    """Bounded, so that what a validator or a command does with it cannot overflow: exceptions of `decimal` are no ValueErrors."""
     if isinstance(value, str):
-        return _read(values.decimal, value, "decimal")
+        value = _read(values.decimal, value, "decimal")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise PydanticCustomError("decimal_type", "Input should be a valid decimal, best in a string")
-    return value if isinstance(value, Decimal) else Decimal(str(value))
+    found = value if isinstance(value, Decimal) else Decimal(str(value))
+    if found.adjusted() >= DECIMAL_DIGITS:
+        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS} digits before the point")
+    return found
 
 
 def _float(value: Any) -> Any:

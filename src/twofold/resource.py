@@ -6,22 +6,22 @@ import hashlib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, SecretBytes, SecretStr, create_model
-from pydantic.errors import PydanticUserError
+from pydantic import BaseModel, create_model
 from pydantic_core import SchemaValidator
 
-from twofold.declared import IDENTIFIER, RESERVED, Arguments, Declared, Document, declared_field
+from twofold.declared import Declared, Document, declared_fields
 from twofold.errors import DeclarationError
 from twofold.fields import Field, Json, Secret
 from twofold.forms import memberwise
+from twofold.methods import FREE, CommandSpec, Context, command, commands_of, hints_of
+from twofold.names import IDENTIFIER, RESERVED
 
-FREE = ("create", "replace", "patch", "delete")
+__all__ = ["FREE", "RESERVED", "App", "CommandSpec", "Context", "Declaration", "Resource", "command"]
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
 RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease", "fence"})
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -30,27 +30,6 @@ _ENGINE_NAMES = {
     "group": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),
     "index": re.compile(r"(?!.*-(?:\d{6,}|refusals|write)$)[a-z0-9][a-z0-9._-]{0,199}"),  # generations and what belongs to them end so
 }
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a command may know beside its state and arguments: the time, a new id, who asks."""
-
-    now: datetime
-    new_id: Callable[[], str]
-    principal: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
-    """A domain command: `POST /{resource}/{id}/{name}` with `arguments` as the body."""
-
-    name: str
-    event: str
-    arguments: type[Arguments]
-    secret_arguments: frozenset[str]
-    takes_context: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +68,11 @@ class Declaration:
         return tuple(field for field in self.fields if field.secret)
 
     @cached_property
+    def wires(self) -> Mapping[str, str]:
+        """The names of public fields on the wire, by those in Python."""
+        return {field.attribute: field.name for field in self.public}
+
+    @cached_property
     def uniques(self) -> tuple[Field, ...]:
         return tuple(field for field in self.fields if field.unique)
 
@@ -110,12 +94,22 @@ class Declaration:
     @cached_property
     def members(self) -> SchemaValidator:
         """What validates the members of a replacement or a patch, each by itself."""
-        return memberwise(self.cls, [field.name for field in self.public])
+        return memberwise(self.cls, [field.attribute for field in self.public])
+
+    @cached_property
+    def every(self) -> SchemaValidator:
+        """What validates the members of a creation, each by itself."""
+        return memberwise(self.cls, [field.attribute for field in self.fields])
 
     @cached_property
     def alone(self) -> Mapping[str, SchemaValidator]:
         """What validates a body that holds one secret, or one unique field, by its name."""
-        return {field.name: memberwise(self.cls, [field.name]) for field in (*self.secrets, *self.uniques)}
+        return {field.name: memberwise(self.cls, [field.attribute]) for field in (*self.secrets, *self.uniques)}
+
+    @property
+    def description(self) -> str:
+        """The docstring of the class; "" without."""
+        return inspect.cleandoc(self.cls.__doc__ or "")
 
     @property
     def dead_letters(self) -> str:
@@ -139,12 +133,12 @@ class Declaration:
     def encode(self, instance: BaseModel) -> dict[str, Json]:
         """The public state of an instance, as JSON."""
         values = instance.__dict__
-        return {field.name: field.encode(values[field.name]) for field in self.public}
+        return {field.name: field.encode(values[field.attribute]) for field in self.public}
 
     def instance(self, state: Mapping[str, Json]) -> Any:
         """State as an instance, without validation: what is stored was valid when it was written. Its secrets are None."""
-        values = {field.name: field.decode(state[field.name]) for field in self.public}
-        return self.state.model_construct(**values, **{field.name: None for field in self.secrets})
+        values = {field.attribute: field.decode(state[field.name]) for field in self.public}
+        return self.state.model_construct(**values, **{field.attribute: None for field in self.secrets})
 
     def shaped(self, state: Mapping[str, Json]) -> Mapping[str, Json]:
         """The fields of the document of this state, as JSON; what `document` makes of it. Raises whatever that raises."""
@@ -174,31 +168,22 @@ class Resource(Declared):
 
 
 class App:
-    """The resources that are served together."""
+    """The resources that are served together. `title` is what their OpenAPI documents are called."""
 
-    def __init__(self, *resources: type[Resource]) -> None:
+    def __init__(self, *resources: type[Resource], title: str = "twofold") -> None:
+        self.title = title
         if not resources:
             raise DeclarationError("App() needs at least one resource: App(User)")
+        for each in resources:
+            if not (isinstance(each, type) and issubclass(each, Resource) and hasattr(each, "declaration")):
+                told = f"an instance of {type(each).__name__}" if isinstance(each, Resource) else repr(each)[:80]
+                raise DeclarationError(f"App() takes classes of resources: App(User). {told} is none")
         self.resources = {cls.declaration.name: cls.declaration for cls in resources}
         for what in ("name", "table", "topic", "group", "index"):
             _refuse_shared(what, [cls.declaration for cls in resources])
 
     def __iter__(self) -> typing.Iterator[Declaration]:
         return iter(self.resources.values())
-
-
-def command(*, event: str | None = None) -> Callable[[F], F]:
-    """Makes a method a command: pure, from state and arguments to the new state.
-
-    `event` is the last part of the event's type (`users.deactivated`); the method's name by default.
-    A method named create, replace, patch or delete takes the place of the free command of that name.
-    """
-
-    def mark(method: F) -> F:
-        method.__twofold_event__ = event or method.__name__  # type: ignore[attr-defined]
-        return method
-
-    return mark
 
 
 def _declare(
@@ -217,11 +202,11 @@ def _declare(
     commands = commands if isinstance(commands, str) else tuple(commands)
     _check_names(cls, name, table, partitions, commands)
     _check_engine_names(cls, topic=topic, group=group, index=index)
-    fields = tuple(declared_field(cls, field_name) for field_name in cls.model_fields)
+    fields = declared_fields(cls)
     _refuse_shared_columns(cls, fields)
     _refuse_long_names(cls, table, fields)
-    cls._checks = {field.name: field for field in fields}
-    hidden: dict[str, Any] = {field.name: (Secret | None, None) for field in fields if field.secret}
+    cls._checks = {field.attribute: field for field in fields}
+    hidden: dict[str, Any] = {field.attribute: (Secret | None, None) for field in fields if field.secret}
     state = create_model(f"{cls.__name__}State", __base__=cls, __cls_kwargs__={"derived": True}, **hidden)
     return Declaration(
         name=name,
@@ -232,7 +217,7 @@ def _declare(
         partitions=partitions,
         fields=fields,
         free=frozenset(commands),
-        commands=_commands(cls),
+        commands=commands_of(cls),
         cls=cls,
         state=state,
         shape=_shape(cls),
@@ -295,63 +280,7 @@ def _shape(cls: type[Resource]) -> type[Document] | None:
     where = f"{cls.__name__}.document"
     if not inspect.isfunction(method) or inspect.iscoroutinefunction(method) or len(inspect.signature(method).parameters) != 1:
         raise DeclarationError(f"{where}: it is a plain method that takes self only: def document(self) -> {cls.__name__}Document")
-    shape = _hints(cls, where, method).get("return")
+    shape = hints_of(cls, where, method).get("return")
     if not (isinstance(shape, type) and issubclass(shape, Document)):
         raise DeclarationError(f"{where}: annotate what it returns with a class of yours: class {cls.__name__}Document(twofold.Document)")
     return shape
-
-
-def _commands(cls: type[Resource]) -> dict[str, CommandSpec]:
-    marked = {name: method for name, method in inspect.getmembers(cls, inspect.isfunction) if hasattr(method, "__twofold_event__")}
-    return {name: _command(cls, name, method) for name, method in marked.items()}
-
-
-def _command(cls: type[Resource], name: str, method: Any) -> CommandSpec:
-    where = f"{cls.__name__}.{name}"
-    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE) or not IDENTIFIER.fullmatch(name):
-        fix = "rename the command, in lower-case letters, digits and _"
-        raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime, or is no part of a URL; {fix}")
-    if inspect.iscoroutinefunction(method):
-        raise DeclarationError(f"{where}: a command is a plain function; write def, not async def")
-    _check_event(where, name, method.__twofold_event__)
-    hints = _hints(cls, where, method)
-    parameters = dict(list(inspect.signature(method).parameters.items())[1:])
-    arguments = {key: value for key, value in parameters.items() if key != "ctx" and name not in FREE}
-    for parameter in arguments.values():
-        if parameter.name not in hints or parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise DeclarationError(f"{where}: the parameter {parameter.name!r} needs an annotation, for example {parameter.name}: str")
-        if parameter.name.startswith("_"):
-            raise DeclarationError(f"{where}: the parameter {parameter.name!r} cannot be a member of the body; take away the _ before it")
-    definitions: dict[str, Any] = {
-        key: (hints[key], ... if value.default is value.empty else value.default) for key, value in arguments.items()
-    }
-    try:
-        model = create_model(f"{cls.__name__}_{name}", __base__=Arguments, **definitions)
-    except (PydanticUserError, NameError) as error:
-        raise DeclarationError(f"{where}: its arguments cannot be read from JSON; change them: {str(error).splitlines()[0]}") from None
-    secret = frozenset(key for key in definitions if _holds_secret(hints[key]))
-    return CommandSpec(name, method.__twofold_event__, model, secret, "ctx" in parameters)
-
-
-def _check_event(where: str, name: str, event: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", event):
-        raise DeclarationError(f"{where}: event={event!r} should have lower-case letters, digits, _ and -")
-    if name in FREE and event != name:
-        raise DeclarationError(f"{where}: event={event!r} has no effect on {name}, whose event is fixed; write @command()")
-    if event == "deleted" and name not in FREE:
-        raise DeclarationError(f"{where}: event='deleted' is the event of delete, which leaves no state; choose another with event=\"…\"")
-
-
-def _holds_secret(annotation: Any, around: tuple[Any, ...] = ()) -> bool:
-    """Whether a secret is anywhere in a parameter: bare, annotated, optional, in a list, in a model."""
-    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
-        return True
-    inside = [field.annotation for field in getattr(annotation, "model_fields", {}).values()]
-    return annotation not in around and any(_holds_secret(each, (*around, annotation)) for each in (*typing.get_args(annotation), *inside))
-
-
-def _hints(cls: type, where: str, method: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(method, include_extras=True, localns={"Self": Any, cls.__name__: cls})
-    except NameError as error:
-        raise DeclarationError(f"{where}: {error}; import the name at the top of the module") from None

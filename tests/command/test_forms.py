@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 import pytest
-from pydantic import BaseModel, BeforeValidator, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, field_validator
 from tests.stack import Stack
 
 from twofold import App, Keyword, Places, Resource, command
@@ -35,6 +35,7 @@ class Order(Resource, name="orders"):
     moments: list[datetime] = []
     ratios: list[float] = []
     label: Annotated[str, Keyword()] = ""
+    exact: Annotated[Decimal, Places(2), AfterValidator(lambda value: value.quantize(Decimal("0.01")))] = Decimal(0)
     local: Annotated[Decimal, Places(2)] = Decimal(0)
 
     @field_validator("local", mode="before")
@@ -52,6 +53,7 @@ class Order(Resource, name="orders"):
         moments: list[datetime] = [],
         ratios: list[float] = [],
         label: str = "",
+        exact: Annotated[Decimal, AfterValidator(lambda value: value.quantize(Decimal("0.01")))] = Decimal(0),
         local: Annotated[Decimal, Places(2), BeforeValidator(lambda text: text.replace(",", "."))] = Decimal(0),
     ) -> Self:
         return self.model_copy(update={"at": at, "price": self.price + price * 100, "label": label, "local": local})
@@ -66,6 +68,7 @@ WRONG = [
     *(("at", number) for number in (0, 20240131, 1.5, True)),
     *(("day", text) for text in ("0", "-86400", "20240131", "2026-W01-1", "2024-01-31T00:00:00Z")),
     *(("price", text) for text in ("1_0", "1__0", "１２", "٣", " 1 ", "1e1", "1e1000000", "Infinity", "9" * 19, True, 1e300)),
+    *(("exact", text) for text in ("9" * 40, "9" * 19, 1e300)),
     *(("ratio", number) for number in (9007199254740993, 123456789012345678, "1")),
     ("moments", ["2024-01-31T12:00:00Z", "2024"]),
     ("ratios", [1.5, 9007199254740993]),

@@ -151,7 +151,9 @@ def test_the_whole_is_judged_as_it_would_be(office: Stack, cls: type[Resource]) 
 def test_everything_that_is_wrong_by_itself_is_told_at_once(office: Stack, cls: type[Resource]) -> None:
     path = office.command.post(f"/{cls.declaration.name}", {}).headers["location"]
     sent = {"owner": "", "opened_on": "2024", "closed_on": "2026-02-01", "other": 1}
-    for answer in (office.command.patch(path, sent), office.command.put(path, sent, if_match="*")):
+    created = office.command.post(f"/{cls.declaration.name}", sent)  # where a validator looks for a day that is none
+    answers = (created, office.command.patch(path, sent), office.command.put(path, sent, if_match="*"))
+    for answer in answers:
         assert [pointer for pointer, _ in wrong(answer)] == ["/owner", "/opened_on", "/other"]
 
 

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from twofold.command.passwords import is_common, normalised
 from twofold.errors import Problem
+from twofold.fields import Field
 from twofold.resource import CommandSpec, Declaration
 
 MAX_SECRET_BYTES = 1024
+MAX_ARGS = 264 * 1024  # of a record, beside its value: the longest text of a field, and some more
 Error = dict[str, Any]
 
 
@@ -20,10 +22,10 @@ def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tupl
     """The public state and the secrets of a new resource. Raises Problem 422. With `guarded`, fields that commands change may be given."""
     errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
-        errors += _weakness(resource, field.name, body.get(field.name) if isinstance(body, dict) else None)
-    instance = _validated(resource.cls.__pydantic_validator__, body, errors)
-    secrets = {field.name: _secret(resource, field.name, getattr(instance, field.name).get_secret_value()) for field in resource.secrets}
-    return resource.encode(instance), secrets
+        errors += _weakness(field, body.get(field.name) if isinstance(body, dict) else None)
+    instance = _whole(resource, body, errors)
+    values = instance.__dict__
+    return resource.encode(instance), {field.name: _secret(field, values[field.attribute].get_secret_value()) for field in resource.secrets}
 
 
 def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = False) -> dict[str, Any]:
@@ -45,9 +47,10 @@ def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = Fa
 
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
-    errors = _weakness(resource, name, body.get(name) if isinstance(body, dict) else None)
-    values, *_ = _validated(resource.alone[name], body, errors)
-    return {name: _secret(resource, name, values[name].get_secret_value())}
+    given = body if isinstance(body, dict) else {}
+    field = resource.field(name)
+    values, *_ = _validated(resource.alone[name], given, _weakness(field, given.get(name)))
+    return {name: _secret(field, values[field.attribute].get_secret_value())}
 
 
 def member(resource: Declaration, name: str, value: Any) -> Any:
@@ -59,11 +62,15 @@ def member(resource: Declaration, name: str, value: Any) -> Any:
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
     """A domain command's arguments, and those of them that are not secret as JSON."""
     try:
-        model = spec.arguments.validator.validate_json(orjson.dumps(body), strict=True)
+        model: BaseModel = spec.validator.validate_json(orjson.dumps(body), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
-    public = model.model_dump(mode="json", exclude=set(spec.secret_arguments))
-    return model, orjson.dumps(public).decode() if public else None
+    dumped = model.model_dump(mode="json", by_alias=True)
+    public = {name: value for name, value in dumped.items() if name not in spec.secret_arguments}
+    args = orjson.dumps(public)
+    if len(args) > MAX_ARGS:
+        raise Problem(422, "too-large", f"The arguments have more than {MAX_ARGS // 1024} KiB.")
+    return model, args.decode() if public else None
 
 
 def invalid(error: ValidationError, sent: Collection[str] | None = None) -> Problem:
@@ -81,10 +88,20 @@ def _merged(error: Error, sent: Collection[str]) -> Error:
     return _error(only, f"{path}: {error['detail']}" if path else error["detail"], error["code"])
 
 
+def _whole(resource: Declaration, body: Any, errors: list[Error]) -> Any:
+    try:
+        return _validated(resource.cls.__pydantic_validator__, body, errors)
+    except Problem:
+        raise
+    except Exception:  # a validator looked for a member that did not fit
+        _validated(resource.every, body, errors)
+        raise
+
+
 def _validated(validator: Any, body: Any, errors: list[Error], ignore: str = "") -> Any:
     instance = None
     try:
-        instance = validator.validate_json(orjson.dumps(body), strict=True)
+        instance = validator.validate_json(orjson.dumps(body), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         known = _pointed(errors)
         errors += [each for each in _errors(error, ignore) if each["pointer"].removeprefix("/") not in known]
@@ -121,6 +138,8 @@ def _escaped(part: Any) -> str:
 
 
 def _guarded(resource: Declaration, body: Any) -> list[Error]:
+    if not resource.guarded:
+        return []
     given = _names(body)
     return [
         _error(f"/{field.name}", "This field is changed by commands only.", "guarded") for field in resource.guarded if field.name in given
@@ -137,20 +156,20 @@ def _required(resource: Declaration, patch: Mapping[str, Any]) -> list[Error]:
     ]
 
 
-def _weakness(resource: Declaration, name: str, value: Any) -> list[Error]:
+def _weakness(field: Field, value: Any) -> list[Error]:
     """What Pydantic's rules for a secret do not say."""
     if not isinstance(value, str):
         return []
     if len(value.encode()) > MAX_SECRET_BYTES:
-        return [_error(f"/{name}", f"At most {MAX_SECRET_BYTES} bytes.", "too_long")]
-    if resource.field(name).hashed and is_common(value):
-        return [_error(f"/{name}", "This password is among the most common ones. Choose another.", "password_common")]
+        return [_error(f"/{field.name}", f"At most {MAX_SECRET_BYTES} bytes.", "too_long")]
+    if field.hashed and is_common(value):
+        return [_error(f"/{field.name}", "This password is among the most common ones. Choose another.", "password_common")]
     return []
 
 
-def _secret(resource: Declaration, name: str, value: str) -> str:
+def _secret(field: Field, value: str) -> str:
     """The form in which a secret is stored or hashed."""
-    return normalised(value) if resource.field(name).hashed else value
+    return normalised(value) if field.hashed else value
 
 
 def _names(body: Any) -> set[str]:

@@ -199,7 +199,7 @@ def _merged(command: Command, row: Row) -> BaseModel:
         nullable = {field.name for field in resource.fields if field.nullable}
         members = {name: value for name, value in members.items() if value is not None or name in nullable}
     try:
-        return resource.state.model_validate_json(orjson.dumps(members), strict=True)
+        return resource.state.model_validate_json(orjson.dumps(members), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise invalid(error, command.body) from None
 
@@ -250,12 +250,12 @@ def _validated(command: Command, result: Any) -> dict[str, Any]:
     resource = command.resource
     if not isinstance(result, resource.cls):
         raise TypeError(f"{resource.cls.__name__}.{command.name} returned {type(result).__name__}; it should return the new state")
-    secrets = {field.name for field in resource.secrets}
+    secrets = {field.attribute for field in resource.secrets}
     if any(result.__dict__.get(name) is not None for name in secrets):
         raise TypeError(f"{resource.cls.__name__}.{command.name} set a secret; secrets are changed by PUT only")
-    values = {name: value for name, value in result.__dict__.items() if name not in secrets}
+    values = {resource.wires.get(name, name): value for name, value in result.__dict__.items() if name not in secrets}
     try:
-        return resource.encode(resource.state.__pydantic_validator__.validate_python(values))
+        return resource.encode(resource.state.__pydantic_validator__.validate_python(values, by_alias=True, by_name=False))
     except ValidationError as error:
         raise invalid(error) from None
 

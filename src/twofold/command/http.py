@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from twofold.command import body as bodies
+from twofold.command import limits
 from twofold.command.decide import ANY, Command, replay, reused, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
@@ -85,32 +86,38 @@ class CommandService:
         return [Route(path, Endpoint(_by_method(methods)), methods=list(methods)) for path, methods in endpoints.items()]
 
     def _create(self, resource: Declaration) -> Respond:
+        limit = limits.of_resource(resource)
+
         async def create(request: Request) -> Response:
-            body = await read_json(request)
+            body = await read_json(request, limit=limit)
             state, secrets = bodies.creation(resource, body)
             return await self._new(request, resource, new_id(), body, state, secrets)
 
         return create
 
     def _replace(self, resource: Declaration) -> Respond:
+        limit = limits.of_resource(resource)
+
         async def replace(request: Request) -> Response:
             id_, match = _id(request), _if_match(request)
             if request.headers.get("if-none-match") == "*" and "create" in resource.free:
-                body = await read_json(request)
+                body = await read_json(request, limit=limit)
                 state, secrets = bodies.creation(resource, body)
                 return await self._new(request, resource, id_, body, state, secrets, match=ANY)
             if match is None:
                 detail = 'Send If-Match with the version that this replaces (If-Match: "1"), or If-None-Match: * to create.'
                 raise Problem(428, "precondition-required", detail)
-            body = await read_json(request)
+            body = await read_json(request, limit=limit)
             members = bodies.members(resource, body, patch=False)
             return await self._submit(request, _command(request, resource, "replace", id_, match, body, body=members))
 
         return replace
 
     def _patch(self, resource: Declaration) -> Respond:
+        limit = limits.of_resource(resource)
+
         async def patch(request: Request) -> Response:
-            body = await read_json(request, "application/merge-patch+json")
+            body = await read_json(request, "application/merge-patch+json", limit=limit)
             members = bodies.members(resource, body, patch=True)
             return await self._submit(request, _command(request, resource, "patch", _id(request), _if_match(request), body, body=members))
 
@@ -132,8 +139,10 @@ class CommandService:
         return secret
 
     def _domain(self, resource: Declaration, spec: CommandSpec) -> Respond:
+        limit = limits.of_command(spec)
+
         async def domain(request: Request) -> Response:
-            body = await read_json(request, empty={})
+            body = await read_json(request, empty={}, limit=limit)
             arguments, args = bodies.arguments(spec, body)
             public = {key: value for key, value in body.items() if key not in spec.secret_arguments}
             command = _command(request, resource, spec.name, _id(request), _if_match(request), public, arguments=arguments, args=args)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from twofold.command import published
 from twofold.resource import FREE, App, CommandSpec, Declaration
-from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, representation
+from twofold.runtime.openapi import ID, Json, content, described, document, parameter, problems, reference, representation, tags
 
 IDEMPOTENCY = parameter(
     "Idempotency-Key",
@@ -32,13 +33,12 @@ def describe(app: App) -> Json:
     schemas: Json = {}
     for resource in app:
         name = resource.cls.__name__
-        schemas[name] = representation(resource.public)
+        schemas[name] = representation(resource.public) | described(resource.description)
         schemas[f"New{name}"] = _input(resource, schemas, creating=True)
         schemas[f"{name}Members"] = _input(resource, schemas, creating=False)
         _resource(resource, name, paths, schemas)
-    return document(
-        "twofold command service", "Commands are durable when they are answered. Errors are problem+json (RFC 9457).", paths, schemas
-    )
+    told = "Commands are durable when they are answered. Errors are problem+json (RFC 9457)."
+    return document(f"{app.title} command service", told, paths, schemas) | {"tags": tags(app)}
 
 
 def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> None:
@@ -53,7 +53,7 @@ def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> N
         paths.setdefault(path, {})[method] = operation
     for field in resource.secrets:
         body = f"{name}_{field.name}"
-        property_ = resource.cls.model_json_schema()["properties"][field.name]
+        property_ = published.of(resource.cls)["properties"][field.name]
         schemas[body] = {"type": "object", "properties": {field.name: property_}, "required": [field.name], "additionalProperties": False}
         operation = _operation(resource, f"set-{field.name}", body, 204, [ID, IDEMPOTENCY, IF_MATCH], 404, 410, 412)
         paths.setdefault(f"{one}/{field.name}", {})["put"] = operation
@@ -81,7 +81,9 @@ def _operation(resource: Declaration, command: str, body: str | None, status: in
     if status != 204:
         done["content"] = content("application/json", reference(resource.cls.__name__))
     usual = (400, 413, 415, 422, 503) if body else (400, 422, 503)
+    own = resource.commands.get(command)
     operation: Json = {
+        **described(own.description if own else ""),
         "operationId": f"{resource.name}-{command}",
         "tags": [resource.name],
         "summary": command.replace("_", " ").replace("-", " "),
@@ -95,7 +97,7 @@ def _operation(resource: Declaration, command: str, body: str | None, status: in
 
 def _input(resource: Declaration, schemas: Json, *, creating: bool) -> Json:
     """What a client may send: without guarded fields, and with secrets only when creating."""
-    whole = _hoisted(resource.cls.model_json_schema(ref_template="#/components/schemas/{model}"), schemas)
+    whole = _hoisted(published.of_fields(resource), schemas)
     hidden = {field.name for field in resource.fields if field.guarded or (field.secret and not creating)}
     properties = {name: value for name, value in whole["properties"].items() if name not in hidden}
     required = [name for name in whole.get("required", []) if name not in hidden] if creating else []
@@ -103,7 +105,7 @@ def _input(resource: Declaration, schemas: Json, *, creating: bool) -> Json:
 
 
 def _arguments(spec: CommandSpec, schemas: Json) -> Json:
-    return _hoisted(spec.arguments.model_json_schema(ref_template="#/components/schemas/{model}"), schemas)
+    return _hoisted(published.of(spec.arguments), schemas)
 
 
 def _hoisted(schema: dict[str, Any], schemas: Json) -> Json:

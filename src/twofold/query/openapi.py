@@ -8,7 +8,7 @@ from twofold.query import language, schemas, suggest
 from twofold.query.described import Parameter, filtered, ordered, page, refined, searched, shown
 from twofold.query.tokens import MAX_TOKENS, MAX_WAIT, WAIT
 from twofold.resource import App, Declaration
-from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference
+from twofold.runtime.openapi import ID, Json, content, document, parameter, problems, reference, tags
 
 SEEN: Json = {
     "Preference-Applied": {"schema": {"type": "string"}, "description": "What of Prefer was honoured."},
@@ -31,7 +31,7 @@ def describe(app: App) -> Json:
         paths[f"/{resource.name}/export"] = {"get": _export(resource, fresh)}
         paths[f"/{resource.name}/{{id}}"] = {"get": _get(resource, name, fresh)}
     told = "Full-text search, filters, facets and exports. Errors are problem+json (RFC 9457)."
-    return document("twofold query service", told, paths, components)
+    return document(f"{app.title} query service", told, paths, components) | {"tags": tags(app)}
 
 
 def _fresh(app: App) -> list[Json]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twofold.fields import Field
+from twofold.resource import Declaration
 
 Json = dict[str, Any]
 _FORMATS = {
@@ -42,6 +43,16 @@ def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM, **schemas}},
     }
+
+
+def described(text: str) -> Json:
+    """A docstring as a description; nothing without one."""
+    return {"description": text} if text else {}
+
+
+def tags(resources: Iterable[Declaration]) -> list[Json]:
+    """A tag for the operations of each resource, with its docstring."""
+    return [{"name": resource.name, **described(resource.description)} for resource in resources]
 
 
 def representation(fields: Iterable[Field]) -> Json:

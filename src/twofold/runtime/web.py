@@ -37,8 +37,8 @@ _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 
-async def read_json(request: Request, content_type: str = JSON, empty: Any = None) -> Any:
-    """The body as strict JSON; `empty`, if given, for a body without content. Raises Problem 400, 413 or 415.
+async def read_json(request: Request, content_type: str = JSON, empty: Any = None, limit: int = MAX_BODY) -> Any:
+    """The body as strict JSON; `empty`, if given, for a body without content. Raises Problem 400, 413 beyond `limit` bytes, or 415.
 
     The type is asked for in any case: it makes a browser ask before it sends what another site's page wants sent.
     """
@@ -47,7 +47,7 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
         headers = {"Accept-Patch": content_type} if request.method == "PATCH" else {"Accept": content_type}
         detail = f"The Content-Type should be {content_type}, in UTF-8 and without Content-Encoding."
         raise Problem(415, "unsupported-media-type", detail, headers=headers)
-    body = await read_body(request)
+    body = await read_body(request, limit)
     request.scope["twofold.size"] = len(body)
     if not body and empty is not None:
         return empty
@@ -57,7 +57,7 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
         raise Problem(400, "malformed-json", str(error)) from None
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     """The body, read no further than its limit."""
     body, more = bytearray(), True
     while more:
@@ -66,8 +66,8 @@ async def read_body(request: Request) -> bytes:
             raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MAX_BODY:
-            detail = f"The body should have at most {MAX_BODY // 1024} KiB."
+        if len(body) > limit:
+            detail = f"The body should have at most {limit // 1024} KiB."
             raise Problem(413, "too-large", detail, headers={"Connection": "close"})
     return bytes(body)
 

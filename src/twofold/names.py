@@ -1,0 +1,64 @@
+"""What fields are called: in Python as in the class, in tables by their column, and everywhere else by one name on the wire.
+
+That is the alias, where Pydantic knows one: in bodies and answers, records and documents, query parameters, filters and CSV.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic.fields import FieldInfo
+
+from twofold.errors import DeclarationError
+
+SYSTEM = ("id", "version", "created_at", "updated_at")
+RESERVED = frozenset(
+    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields format fuzzy "  # noqa: SIM905 - words read best as words
+    "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command document".split()
+)
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_WIRE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_OF_CLASSES = frozenset({"declaration", "command", "document"})
+
+
+def wire_name(where: str, name: str, info: FieldInfo) -> str:
+    """The name of a field or a parameter on the wire. Raises DeclarationError where it would have several, or none."""
+    taken, shown = info.validation_alias, info.serialization_alias
+    if taken is None and shown is None:
+        return name
+    if not isinstance(taken, str) or taken != shown:
+        fix = 'write Field(alias="…"), without validation_alias and serialization_alias'
+        raise DeclarationError(f"{where}: it has one name, in bodies and in answers; {fix}")
+    if not _WIRE.fullmatch(taken):
+        raise DeclarationError(f"{where}: the alias {taken!r} cannot be a parameter; use letters, digits and _")
+    return taken
+
+
+def field_name(where: str, name: str, info: FieldInfo) -> str:
+    """The name of a resource's or a document's field on the wire. Raises DeclarationError."""
+    wire = wire_name(where, name, info)
+    if wire == name and name in SYSTEM:
+        fix = f'rename it, for example own_{name}: every resource has "{name}" from the runtime, and its table a column of that name'
+        raise DeclarationError(f"{where}: the name is used by queries or the runtime; {fix}")
+    if wire == name and name in RESERVED:
+        fix = f'rename it, and keep the column with Column("{name}")'
+        raise DeclarationError(f"{where}: the name is used by queries or the runtime; {fix}")
+    if not IDENTIFIER.fullmatch(name) or name in _OF_CLASSES:
+        fix = f'write {_snake(name)}: Annotated[…, Field(alias="{name}")] for that name in JSON' if _WIRE.fullmatch(name) else "rename it"
+        raise DeclarationError(f"{where}: a field's name has lower-case letters, digits and _; {fix}")
+    if wire in RESERVED or wire.lower() == "not":  # which a filter reads as its own word
+        raise DeclarationError(f"{where}: the alias {wire!r} is used by queries or the runtime; choose another")
+    return wire
+
+
+def refuse_shared(where: str, wires: Mapping[str, str]) -> None:
+    """Raises DeclarationError where two have one name, or differ in case alone, which columns of SQLite do not. `wires` is by name."""
+    owners: dict[str, str] = {name: name for name in wires}
+    for name, wire in wires.items():
+        if owners.setdefault(wire.lower(), name) != name:
+            raise DeclarationError(f"{where}.{name}: {wire!r} names {owners[wire.lower()]} too; choose another alias")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
