@@ -14,6 +14,7 @@ from twofold import App, Resource
 from twofold.errors import Outdated, Unavailable
 from twofold.log.port import Message
 from twofold.record import Record
+from twofold.relay import relay as module
 from twofold.relay.relay import BATCH, LEASE, Relay
 from twofold.users import User
 
@@ -29,7 +30,7 @@ class Outbox:
 
     def __init__(self, *rows: tuple[int, str]) -> None:
         self.rows = {number: (resource, record(number, resource)) for number, resource in rows}
-        self.may_lead = True
+        self.may_lead, self.age = True, 0.0
         self.leading: list[bool] = []  # the next answers
         self.leases: list[float] = []
         self.resigned: list[str] = []
@@ -50,7 +51,7 @@ class Outbox:
             del self.rows[number]
 
     def backlog(self) -> tuple[int, float]:
-        return len(self.rows), 0.0
+        return len(self.rows), self.age
 
     def purge(self) -> None:
         self.purged += 1
@@ -192,6 +193,18 @@ def test_the_lease_is_not_asked_for_at_every_step_but_after_every_failure(log: L
     for _ in range(5):
         relays.step()
     assert outbox.leases == [LEASE] * 4
+
+
+def test_a_standby_says_once_that_the_leader_does_not_get_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.0)
+    outbox = Outbox((1, "users"))
+    outbox.may_lead = False
+    relays = relay(outbox, log)
+    with structlog.testing.capture_logs() as logs:
+        for age in (0.0, 59.0, 61.0, 90.0, 1.0, 70.0):
+            outbox.age = age
+            relays.step()
+    assert [each["oldest_seconds"] for each in logs if "does not get on" in each["event"]] == [61, 70]
 
 
 def test_a_standby_takes_over(log: Log) -> None:
