@@ -14,6 +14,7 @@ from twofold import App, Resource
 from twofold.errors import Outdated, Unavailable
 from twofold.log.port import Message
 from twofold.record import Record
+from twofold.relay import line
 from twofold.relay import relay as module
 from twofold.relay.relay import BATCH, LEASE, Relay
 from twofold.users import User
@@ -79,6 +80,13 @@ class Log:
 
 def record(number: int, resource: str) -> Record:
     return Record("00000000-0000-7000-8000-000000000000", number, f"{resource}.updated", "event", NOW, b"{}")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the modules keep the configuration that a command of another test may have made."""
+    monkeypatch.setattr(module, "log", structlog.get_logger())
+    monkeypatch.setattr(line, "log", structlog.get_logger())
 
 
 @pytest.fixture
