@@ -19,6 +19,7 @@ from tests.pipeline.systems import database, real_settings, remove
 from twofold import App, Keyword, Resource
 from twofold.bootstrap import System
 from twofold.errors import Unavailable
+from twofold.relay import line as line_module
 from twofold.relay import relay as relay_module
 from twofold.relay.relay import Relay
 from twofold.settings import load
@@ -74,6 +75,7 @@ def relayed(relay: Relay, done: Callable[[], bool]) -> None:
 
 def test_a_topic_that_is_lost_holds_up_its_own_resource_only(system: tuple[System, Lose], monkeypatch: pytest.MonkeyPatch) -> None:
     engines_of, lose = system
+    monkeypatch.setattr(line_module, "log", structlog.get_logger())  # the module's keeps what a command has configured
     monkeypatch.setattr(relay_module, "BATCH", 2)  # fewer than what is stuck
     sick, well = [Pipeline(engines_of, resource) for resource in engines_of.app]
     lose(sick.resource.topic)

@@ -17,12 +17,15 @@ from tests.pipeline.steps import Pipeline
 from twofold.bootstrap import System
 from twofold.documents import of_row
 from twofold.errors import Problem
+from twofold.log.port import Message
+from twofold.record import Record
 from twofold.runtime.service import Service, stop_all
 from twofold.tools.status import settled, status
 from twofold.verify.result import Result
 from twofold.verify.verifier import Verifier
 
 EACH = 100
+MOMENT = "2026-01-02T03:04:05.678Z"
 
 
 def verified(pipeline: Pipeline, **options: Any) -> tuple[Result, dict[str, set[str]]]:
@@ -121,6 +124,40 @@ def test_later_events_are_taken_after_a_repair(pipeline: Pipeline) -> None:
     assert [(found[id_]["version"], found[id_]["note"]) for id_ in some] == [(3, "later")] * 5
     assert [found[id_]["deleted"] for id_ in (damaged.edited[1], damaged.gone[1])] == [True, True]
     assert verified(pipeline, deep=True)[0].agrees
+
+
+def test_what_somebody_has_forged_in_the_topic_is_found_and_mended_and_later_changes_show(pipeline: Pipeline) -> None:
+    """Whoever may write into the topic may write into the index (docs/security.md): nothing of it stays unseen, or for good."""
+    resource, log = pipeline.resource, pipeline.system.log
+    pipeline.write()
+    pipeline.relay()
+    pipeline.project()
+    frozen, buried, altered, _, stranger = *pipeline.ids[:2], pipeline.ids[3], None, str(uuid_utils.uuid7())
+    state = {"name": "Eve", "email": "eve@example.com", "note": None, "created_at": MOMENT, "updated_at": MOMENT}
+
+    def forged(id_: str, version: int, *, deleted: bool = False) -> Message:
+        value = None if deleted else orjson.dumps({"id": id_, "version": version, **state})
+        event = f"{resource.name}.{'deleted' if deleted else 'updated'}"
+        return Record(id_, version, event, str(uuid_utils.uuid7()), MOMENT, value).to_message()
+
+    false = [forged(frozen, 10**15), forged(buried, 10**15, deleted=True), forged(altered, 2), forged(stranger, 1)]
+    assert log.publish(resource.topic, false) == [None] * 4
+    pipeline.command("patch", frozen, note="real").result(10)
+    pipeline.relay()
+    pipeline.project()
+    assert pipeline.found()[frozen] == (10**15, None)
+
+    result, found = verified(pipeline, deep=True)
+    assert (found["orphaned"], set.union(*found.values())) == ({stranger}, {frozen, buried, altered, stranger})
+    verified(pipeline, deep=True, repair=True)
+    assert verified(pipeline, deep=True)[0].agrees
+    for id_ in (frozen, buried, altered):
+        pipeline.command("patch", id_, note="later").result(10)
+    pipeline.relay()
+    pipeline.project()
+    wanted = {**pipeline.expected(), frozen: (3, "later"), buried: (4, "later"), altered: (2, "later")}
+    assert pipeline.found() == wanted
+    assert not result.agrees
 
 
 def test_live_writes_are_no_drift(pipeline: Pipeline) -> None:

@@ -14,6 +14,8 @@ from twofold import App, Resource
 from twofold.errors import Outdated, Unavailable
 from twofold.log.port import Message
 from twofold.record import Record
+from twofold.relay import line
+from twofold.relay import relay as module
 from twofold.relay.relay import BATCH, LEASE, Relay
 from twofold.users import User
 
@@ -29,7 +31,7 @@ class Outbox:
 
     def __init__(self, *rows: tuple[int, str]) -> None:
         self.rows = {number: (resource, record(number, resource)) for number, resource in rows}
-        self.may_lead = True
+        self.may_lead, self.age = True, 0.0
         self.leading: list[bool] = []  # the next answers
         self.leases: list[float] = []
         self.resigned: list[str] = []
@@ -49,7 +51,7 @@ class Outbox:
             del self.rows[number]
 
     def backlog(self) -> tuple[int, float]:
-        return len(self.rows), 0.0
+        return len(self.rows), self.age
 
 
 class Log:
@@ -74,6 +76,13 @@ class Log:
 
 def record(number: int, resource: str) -> Record:
     return Record("00000000-0000-7000-8000-000000000000", number, f"{resource}.updated", "event", NOW, b"{}")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the modules keep the configuration that a command of another test may have made."""
+    monkeypatch.setattr(module, "log", structlog.get_logger())
+    monkeypatch.setattr(line, "log", structlog.get_logger())
 
 
 @pytest.fixture
@@ -188,6 +197,18 @@ def test_the_lease_is_not_asked_for_at_every_step_but_after_every_failure(log: L
     for _ in range(5):
         relays.step()
     assert outbox.leases == [LEASE] * 4
+
+
+def test_a_standby_says_once_that_the_leader_does_not_get_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.0)
+    outbox = Outbox((1, "users"))
+    outbox.may_lead = False
+    relays = relay(outbox, log)
+    with structlog.testing.capture_logs() as logs:
+        for age in (0.0, 59.0, 61.0, 90.0, 1.0, 70.0):
+            outbox.age = age
+            relays.step()
+    assert [each["oldest_seconds"] for each in logs if "does not get on" in each["event"]] == [61, 70]
 
 
 def test_a_standby_takes_over(log: Log) -> None:

@@ -27,6 +27,8 @@ LEASE = 12.0  # seconds; a publish ends within half of it, see the log's time-ou
 BATCH = 2000
 QUICKEST, SLOWEST = 0.005, 0.05  # seconds between polls that find nothing
 REST = 0.02  # seconds behind a small batch, whoever wakes the relay: publishing one record costs what publishing a hundred does
+LOOK_EVERY = 30.0  # of a relay that stands by
+STANDSTILL = 60.0  # seconds that a record may be pending until one that stands by says so
 
 
 class Relay(Service):
@@ -44,10 +46,12 @@ class Relay(Service):
         self._wait = QUICKEST
         self._leading: bool | None = None
         self._renew_at = 0.0
+        self._look_at, self._standstill = 0.0, False
 
     def step(self) -> float:
         """Takes the lines that are well together, and those in trouble each by itself. Raises Unavailable once none is well."""
         if not self._leads():
+            self._look_at_the_leader()
             return LEASE / 4
         self._retry()
         well = [line.resource for line in self._lines.values() if line.trouble is None or len(self._lines) == 1]
@@ -83,6 +87,16 @@ class Relay(Service):
             log.info("relay leads" if leads else "relay stands by", holder=self.holder)
         self._leading = leads
         return leads
+
+    def _look_at_the_leader(self) -> None:
+        """Says once that whoever holds the lease does not get on: it may be held for a dead one by a clock that was set back."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY
+        pending, age = self._outbox.backlog()
+        if age >= STANDSTILL and not self._standstill:
+            log.warning("another relay holds the lease and does not get on", pending=pending, oldest_seconds=round(age), holder=self.holder)
+        self._standstill = age >= STANDSTILL
 
     def _retry(self) -> None:
         """Removes what lines in trouble have sent, and lets those try again whose time has come."""
