@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +30,7 @@ JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 Respond = Callable[[Request], Awaitable[Response]]
 Health = Mapping[str, Callable[[], Any]]  # looks at each engine, which raise where it is not well
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -95,6 +97,10 @@ def problem(error: Problem) -> Response:
         **error.members,
     }
     return Response(orjson.dumps(body), error.status, {**SECURITY, "Content-Type": "application/problem+json", **error.headers})
+
+
+def overloaded(error: Overloaded) -> Problem:
+    return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
 
 
 def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Web:
@@ -172,6 +178,8 @@ class Web:
             await send(message)
 
         try:
+            if _CONTROL.search(scope["path"]):  # which Starlette's routes would pass over at their end
+                raise HTTPException(404)
             await self.router(scope, receive, noted)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
@@ -199,7 +207,7 @@ def _problem_of(error: BaseException) -> Problem:
     if isinstance(error, asyncio.CancelledError):  # the service stops, and waits no longer
         error = Stopping()
     if isinstance(error, Overloaded):
-        return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
+        return overloaded(error)
     return Problem(500, "internal-error", "The service failed to answer.")
 
 
