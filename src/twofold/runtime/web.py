@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -23,12 +24,14 @@ from twofold.runtime.failures import Failures, instance
 from twofold.runtime.looks import EngineLook
 from twofold.runtime.problems import PROBLEMS
 
-MAX_BODY = 64 * 1024
+MAX_BODY = 64 * 1024  # bytes, where an endpoint says nothing else
+LARGEST_BODY = 1536 * 1024  # that an endpoint may say: three times what is kept of a resource, since escapes make text that much longer
 CLIENT = "twofold.client"  # in the scope: the Client, where the server knows it
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 Respond = Callable[[Request], Awaitable[Response]]
 Health = Mapping[str, Callable[[], Any]]  # looks at each engine, which raise where it is not well
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -97,6 +100,10 @@ def problem(error: Problem) -> Response:
     return Response(orjson.dumps(body), error.status, {**SECURITY, "Content-Type": "application/problem+json", **error.headers})
 
 
+def overloaded(error: Overloaded) -> Problem:
+    return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
+
+
 def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Web:
     """An HTTP service: its own routes, health, documentation; every error as problem+json.
 
@@ -137,19 +144,14 @@ class Endpoint:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answered(scope, receive)
-        await response(scope, receive, send)
-
-    async def _answered(self, scope: Scope, receive: Receive) -> Response:
-        """The answer. It is cancelled where the server sees that the client has left."""
-        client: Client | None = scope.get(CLIENT)
-        if client is None:
-            return await self._respond(Request(scope, receive))
+        """Answers. The work on that is cancelled where the server sees that the client has left."""
+        client: Client = scope.get(CLIENT) or Client()
         client.waits_for = asyncio.current_task()
         try:
-            return await self._respond(Request(scope, receive))
+            response = await self._respond(Request(scope, receive))
         finally:
             client.waits_for = None
+        await response(scope, receive, send)
 
 
 class Web:
@@ -172,6 +174,8 @@ class Web:
             await send(message)
 
         try:
+            if _CONTROL.search(scope["path"]):  # which Starlette's routes would pass over at their end
+                raise HTTPException(404)
             await self.router(scope, receive, noted)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
@@ -199,7 +203,7 @@ def _problem_of(error: BaseException) -> Problem:
     if isinstance(error, asyncio.CancelledError):  # the service stops, and waits no longer
         error = Stopping()
     if isinstance(error, Overloaded):
-        return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
+        return overloaded(error)
     return Problem(500, "internal-error", "The service failed to answer.")
 
 
