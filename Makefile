@@ -43,13 +43,13 @@ engines: .venv/test ## Real Kafka, Elasticsearch, OpenSearch and MySQL as plain 
 engines-down: .venv/test ## Stop them
 	@$(ENGINES) down
 
-clean: ## Remove the environment and the embedded data, not the engines
-	rm -rf .venv data
-
 lock: .venv/run ## Write the lock files anew: the newest versions that pyproject.toml allows, with their hashes
 	@$(PIP) uv
 	@echo hatchling | $(LOCK) --extra all pyproject.toml - -o requirements.lock
 	@printf 'hatchling\neditables\n' | $(LOCK) --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
+
+clean: ## Remove the environment and the embedded data, not the engines
+	rm -rf .venv data
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "twofold needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
