@@ -22,7 +22,7 @@ def import_(
     format_: Annotated[str | None, typer.Option("--format", help="csv, tsv, ndjson or json. [default: by the ending; ndjson on -]")] = None,
     columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
     delimiter: Annotated[str, typer.Option(help="What stands between cells. [default: a comma; in TSV a tab]")] = "",
-    encoding: Annotated[str, typer.Option(help="For example cp1252 or utf-16. [default: utf-8]")] = "utf-8-sig",
+    encoding: Annotated[str, typer.Option(show_default="utf-8", help="For example cp1252 or utf-16.")] = "utf-8-sig",
     list_separator: Annotated[str, typer.Option(help="What stands between the items of a list in a cell. [default: lists are JSON]")] = "",
     with_ids: Annotated[bool, typer.Option("--with-ids", help="Keep id and created_at, which are left out else.")] = False,
     with_guarded: Annotated[bool, typer.Option("--with-guarded", help="Set fields that only commands change, too.")] = False,
@@ -35,7 +35,7 @@ def import_(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Create resources from a file, or change those that are there, through the same path as HTTP.
+    """Create resources from a file, or change those there. It goes through the same path as HTTP.
 
     Run it again to go on after an interruption: what was created within 24 hours, and is there, is not created again.
     Rejected lines go to a file that can be mended and imported.
@@ -68,7 +68,7 @@ def demo(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Fill the built-in app with realistic users, the same ones in every run. All share one precomputed password hash."""
+    """Fill the built-in app with realistic users. They are the same ones in every run; all share one precomputed password hash."""
     from twofold.tools import importing  # noqa: PLC0415
 
     raise typer.Exit(importing.demo(settings_of(locals()), users))
