@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_everything_has_hashes_and_no_place_of_its_own(file: str) -> None:
     for entry in re.split(r"\n(?=[a-z])", text)[1:]:
         assert re.match(r"[a-z0-9-]+==\S+ [^\n]*\\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", entry), entry[:80]
     assert not re.search(r"https?://|index-url|@ ", text)
+
+
+def test_make_says_what_it_waits_for() -> None:
+    """Before half a minute of silence."""
+    done = subprocess.run(["make", "-n", "-W", "pyproject.toml", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
+    steps = done.stdout.splitlines()
+    said, installed = (next(number for number, step in enumerate(steps) if word in step) for word in ("echo", "pip install"))
+    assert said < installed
 
 
 def test_what_is_tested_is_what_runs() -> None:
