@@ -1,10 +1,13 @@
 # `make` alone lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command 'make lock'
 ENGINES := $(BIN)/python -m dev.engines
 MEASURED := mysql kafka elasticsearch
 
-.PHONY: help run test check unit chaos bench engines engines-down clean
+.PHONY: help run test check unit chaos bench engines engines-down lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,15 +43,26 @@ engines: .venv/test ## Real Kafka, Elasticsearch, OpenSearch and MySQL as plain 
 engines-down: .venv/test ## Stop them
 	@$(ENGINES) down
 
+lock: .venv/run ## Write the lock files anew: the newest versions that pyproject.toml allows, with their hashes
+	@$(PIP) uv
+	@echo hatchling | $(LOCK) --extra all pyproject.toml - -o requirements.lock
+	@printf 'hatchling\neditables\n' | $(LOCK) --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
+
 clean: ## Remove the environment and the embedded data, not the engines
 	rm -rf .venv data
 
-.venv/run: pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "twofold needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@$(PYTHON) -m venv .venv
+
+.venv/run: pyproject.toml | $(BIN)/python
+	@echo "Installing what twofold needs into .venv: half a minute, once." >&2
+	@$(PIP) -e .
 	@touch $@
 
-.venv/test: pyproject.toml .venv/run
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
-	@touch $@
+# What everybody tests with is the same to the byte.
+.venv/test: pyproject.toml requirements-test.lock | $(BIN)/python
+	@echo "Installing what tests need into .venv, as requirements-test.lock has it: a minute, once." >&2
+	@$(PIP) --require-hashes -r requirements-test.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch .venv/run $@

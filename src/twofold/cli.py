@@ -37,10 +37,6 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 FAILED, MISTAKE, NOT_AS_DECLARED = 1, 2, 3  # an engine or a part; settings, or what was typed; `migrate` or `rebuild` have to be run first
 
-cli.add_typer(letters, name="dead-letters")
-cli.add_typer(imports)
-cli.add_typer(index)
-cli.command()(verify)
 
 
 def main() -> None:
@@ -76,7 +72,7 @@ def up(
     query_port: QueryPort = None,
     refresh: Refresh = None,
 ) -> None:
-    """Run everything in one process: command service, relay, projectors, query service."""
+    """Run everything in one process. That is command service, relay, projectors and query service."""
     _serve({"command", "relay", "project", "query"}, **locals())
 
 
@@ -124,7 +120,7 @@ def query(
 
 @cli.command()
 def migrate(app: AppPath = None, data: Data = None, write_url: WriteUrl = None, log_url: LogUrl = None, read_url: ReadUrl = None) -> None:
-    """Create tables, topics and indices, and add what the app declares anew. Never drops anything.
+    """Create tables, topics and indices, and add what is new. Never drops anything.
 
     Exit code 3 where something is left that it must not do: change a table, or an index that a rebuild has to make anew.
     """
@@ -148,7 +144,7 @@ def status(
     command_port: CommandPort = None,
     as_json: AsJson = False,
 ) -> None:
-    """Each hop: what is pending and how old, how far the projector is behind, documents, dead letters."""
+    """Tell how far each hop is. What is pending and how old, how far the projector is behind, documents, dead letters."""
     from twofold.tools import report  # noqa: PLC0415 - keeps --help quick
 
     found = report.status(settings_of(locals()))
@@ -164,7 +160,7 @@ def check(
     read_url: ReadUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Are the engines reachable, durable, and as the app declares? Exit code 1 if anything is not."""
+    """Look whether engines answer, are durable, and as declared. Exit code 1 if anything is not."""
     from twofold.tools.status import findings  # noqa: PLC0415
 
     system = system_of(locals(), reading=True)
@@ -182,7 +178,7 @@ def check(
 
 @cli.command()
 def bench(
-    resource: Annotated[str | None, typer.Argument(help="One resource. [default: all of the app]")] = None,
+    resource: Annotated[str | None, typer.Argument(metavar="RESOURCE", help="One resource. [default: all of the app]")] = None,
     bodies: Annotated[Path | None, typer.Option(help="NDJSON of bodies, where none can be made from the declaration.")] = None,
     output: Annotated[Path, typer.Option("--output", help="Where the figures are written as JSON.")] = Path("bench.json"),
     quick: Annotated[bool, typer.Option("--quick", help="Short runs on little data: shows that everything works.")] = False,
@@ -192,7 +188,7 @@ def bench(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Measure the app on its engines, with wrk: commands, end to end, queries. Linux only.
+    """Measure the app on its engines, with wrk. Commands, end to end, and queries; Linux only.
 
     Nothing of yours is written to: a database, topics, groups and indices with names that begin with bench_ are made for it, and
     removed at the end.
@@ -200,6 +196,12 @@ def bench(
     from twofold.bench import main as measuring  # noqa: PLC0415
 
     raise typer.Exit(measuring.run(settings_of(locals()), resource, bodies, output, quick=quick))
+
+
+cli.command()(verify)  # help has commands in this order, and behind them those that were added
+cli.add_typer(imports)
+cli.add_typer(index)
+cli.add_typer(letters, name="dead-letters")
 
 
 def _serve(names: set[str], **options: Any) -> None:

@@ -35,7 +35,7 @@ def import_(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Create resources from a file, or change those that are there, through the same path as HTTP.
+    """Create resources from a file, or change those there. It goes through the same path as HTTP.
 
     Run it again to go on after an interruption: what was created within 24 hours, and is there, is not created again.
     Rejected lines go to a file that can be mended and imported.
@@ -68,7 +68,7 @@ def demo(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Fill the built-in app with realistic users, the same ones in every run. All share one precomputed password hash."""
+    """Fill the built-in app with realistic users. They are the same ones in every run; all share one precomputed password hash."""
     from twofold.tools import importing  # noqa: PLC0415
 
     raise typer.Exit(importing.demo(settings_of(locals()), users))

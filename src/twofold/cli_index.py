@@ -16,14 +16,14 @@ index = typer.Typer()
 def rebuild(
     resource: ResourceName,
     abort: Annotated[bool, typer.Option("--abort", help="Give up what a rebuild or a rollback began.")] = False,
-    rate: Annotated[float, typer.Option(min=0, help="Documents a second from the table, at most. [default: as many as go]")] = 0,
+    rate: Annotated[float, typer.Option(min=0, show_default="no limit", help="Documents a second from the table, at most.")] = 0,
     app: AppPath = None,
     data: Data = None,
     write_url: WriteUrl = None,
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Make the index anew, from the table and the log, while everybody goes on reading and writing.
+    """Make the index anew, from the table and the log. Everybody goes on reading and writing meanwhile.
 
     Run it again to go on after an interruption. Exit code 1 if the new index refused documents.
     """
@@ -46,7 +46,7 @@ def rollback(
     log_url: LogUrl = None,
     read_url: ReadUrl = None,
 ) -> None:
-    """Go back to the generation before the last rebuild, with all that has happened since. Run it again to go on after an interruption."""
+    """Go back to the generation before the last rebuild. It gets what has happened since. Run it again to go on after an interruption."""
     from twofold.tools import rebuilding  # noqa: PLC0415
 
     with open_system(locals()) as system:
@@ -57,7 +57,7 @@ def rollback(
 def generations(
     resource: ResourceName, app: AppPath = None, data: Data = None, read_url: ReadUrl = None, as_json: AsJson = False
 ) -> None:
-    """The generations of an index, the oldest first: which is live, documents, size, how far it is, whether it is of this declaration."""
+    """List the generations of an index, the oldest first. Which is live, documents, size, how far it is, and whether it fits."""
     from twofold.tools import rebuilding  # noqa: PLC0415
 
     with open_system(locals(), reading=True) as system:

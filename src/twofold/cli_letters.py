@@ -14,7 +14,7 @@ from twofold.cli_options import AppPath, Data, LogUrl, ReadUrl, ResourceName, op
 if TYPE_CHECKING:
     from twofold.tools.letters import Letter, Letters
 
-letters = typer.Typer(no_args_is_help=True, help="What could not be projected: look at it, try it again, or let it go.")
+letters = typer.Typer(no_args_is_help=True, help="Look at what could not be projected, and settle it.")
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers of letters, as `list` shows them.")]
 AsLines = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of lines for people.")]
@@ -23,7 +23,7 @@ All = Annotated[bool, typer.Option("--all", help="Every open letter.")]
 
 @letters.command("list")
 def list_(resource: ResourceName, app: AppPath = None, data: Data = None, log_url: LogUrl = None, as_json: AsLines = False) -> None:
-    """Open dead letters, the oldest first: number, key, version, event, and why."""
+    """List open dead letters, the oldest first. Number, key, version, event, and why."""
     with _letters(resource, locals(), reading=True) as found:
         for letter in found.open():
             typer.echo(orjson.dumps(letter.row) if as_json else _line(letter))
@@ -37,7 +37,7 @@ def show(
     data: Data = None,
     log_url: LogUrl = None,
 ) -> None:
-    """One letter as JSON: where it stood, why it was refused, its headers and its value."""
+    """Show one letter as JSON. Where it stood, why it was refused, its headers and its value."""
     with _letters(resource, locals(), reading=True) as found:
         [letter] = found.chosen([number])
         typer.echo(orjson.dumps(letter.whole, option=orjson.OPT_INDENT_2))

@@ -28,7 +28,7 @@ def verify(
     read_url: ReadUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the table with the index, id by id, while everybody goes on reading and writing.
+    """Compare the table with the index, id by id. Everybody goes on reading and writing meanwhile.
 
     Exit code 0 where they agree at the end, 1 where they do not.
     """

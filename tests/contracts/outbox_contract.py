@@ -272,6 +272,22 @@ class OutboxContract:
         published(store, *(record() for _ in range(5)))
         assert outbox.backlog()[0] == 3
 
+    def test_what_is_kept_is_counted_up_to_a_cap(self, store: SqlStore, outbox: SqlOutbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert outbox.kept() == {"receipts": 0, "units": 0, "tombstones": 0}
+        row = member()
+        with store.unit() as unit:
+            unit.save(MEMBERS, Writes(inserts=[row], secrets={row.id: SECRETS}))
+            unit.publish([(MEMBERS, record())], [receipt("one"), receipt("other")])
+            unit.commit()
+        with store.unit() as unit:
+            unit.load(MEMBERS, [row.id])
+            unit.save(MEMBERS, Writes(deletes=[(row.id, 2, "2026-01-02T00:00:00.000Z")]))
+            unit.publish([(MEMBERS, record())], [])
+            unit.commit()
+        assert outbox.kept() == {"receipts": 2, "units": 2, "tombstones": 1}
+        monkeypatch.setattr(outbox_module, "COUNT_CAP", 1)
+        assert outbox.kept() == {"receipts": 1, "units": 1, "tombstones": 1}
+
     def test_an_age_is_never_negative(self, store: SqlStore, outbox: SqlOutbox) -> None:
         published(store, record(time="2999-01-01T00:00:00.000Z"))
         assert outbox.backlog() == (1, 0.0)

@@ -22,6 +22,7 @@ from freshness_contract import FreshnessContract
 from generations_contract import GenerationsContract, Store, fill_in, wait, writing
 from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
+from structlog.testing import capture_logs
 
 from twofold.errors import EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
@@ -40,6 +41,27 @@ class TestSqlite(GenerationsContract, HoldingsContract, FreshnessContract, Index
         store = SqliteIndex(tmp_path / "read.db")
         yield store
         store.close()
+
+    def test_a_generation_that_is_dropped_gives_its_room_back(self, store: SqliteIndex, declare: Declare) -> None:
+        resource = declare()
+        generation = store.create(resource, {})
+        with store._file.write() as connection:
+            large = f'INSERT INTO "doc_{generation}" (id, version, deleted, document) VALUES (?, 1, 0, zeroblob(1000000))'
+            connection.executemany(large, [(str(number),) for number in range(10)])
+        store.drop(resource, generation)
+        files = [store._file.path, store._file.path.with_name("read.db-wal")]
+        assert sum(file.stat().st_size for file in files if file.exists()) < 1_000_000
+
+    def test_where_there_is_no_room_to_shrink_a_generation_is_dropped_all_the_same(
+        self, store: SqliteIndex, declare: Declare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resource = declare()
+        generation = store.create(resource, {})
+        monkeypatch.setattr(store._file, "shrink", lambda: (_ for _ in ()).throw(Unavailable("database or disk is full")))
+        with capture_logs() as logs:
+            store.drop(resource, generation)
+        assert [each.name for each in store.generations(resource)] == [f"{resource.index}-000001"]
+        assert [each["reason"] for each in logs] == ["database or disk is full"]
 
     def drop(self, store: ReadStore, resource: Declaration) -> None:
         with self._stranger(store) as connection:

@@ -42,6 +42,7 @@ _CHANGING = (
     (re.compile(r"of the log, [\d.]+ s\."), "of the log, <seconds> s."),
     (re.compile(r"[\d.]+ s, [\d,]+ ids/s"), "<seconds> s, <rate> ids/s"),
     (re.compile(r"[\d.]+ MB|\"size\": \d+"), "<size>"),
+    (re.compile(r"receipts \d+, units \d+"), "receipts <count>, units <count>"),
     (re.compile(r"(oldest.seconds\"?:?) [\d.]+"), r"\1 <seconds>"),
     (re.compile(r"\b\d+ passed.* in [\d.]+s"), "<count> passed in <seconds>s"),
     (re.compile(r"(\d+) of \1 created in [\d.]+ s: \d+ a second"), "<all> created in <seconds> s: <rate> a second"),

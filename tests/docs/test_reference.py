@@ -89,7 +89,7 @@ def test_every_field_of_status_is_documented(tmp_path: Path) -> None:
         found = status.status(system)
     finally:
         system.close()
-    hops = {"outbox": found["outbox"], **found["resources"]["users"]}
+    hops = {"outbox": found["outbox"], "write_store": found["write_store"], **found["resources"]["users"]}
     told: dict[str, list[str]] = {}
     for hop, fields, _ in table(OPERATIONS, "hop"):
         told.setdefault(hop, []).extend(re.findall(r"`(\w+)`", fields))

@@ -30,6 +30,7 @@ from twofold.runtime import workers
 
 telemetry.configure()
 workers.STOP_SECONDS = float(sys.argv[2])
+workers.STARTS = int(sys.argv[3])
 sys.exit(workers.Supervisor(2, [sys.executable, "-c", sys.argv[1]], {}).run(lambda: print("ready", flush=True)))
 """
 SERVING = """
@@ -55,11 +56,11 @@ FAILING = "raise SystemExit(3)"
 class Supervised:
     """A supervisor in a process of its own, with two workers that run a program."""
 
-    def __init__(self, folder: Path, program: str, *, stop_seconds: float = 9.5) -> None:
+    def __init__(self, folder: Path, program: str, *, stop_seconds: float = 9.5, starts: int = 1000) -> None:
         self.ready = threading.Event()
         self._log = folder / "log"
         with self._log.open("wb") as log:
-            command = [sys.executable, "-c", SUPERVISOR, program, str(stop_seconds)]
+            command = [sys.executable, "-c", SUPERVISOR, program, str(stop_seconds), str(starts)]
             self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -147,6 +148,21 @@ def test_workers_that_end_at_once_are_started_with_growing_waits(supervised: Cal
     for bound, wait in zip((0.1, 0.2, 0.4, 0.8), waits(), strict=False):
         assert bound / 2 <= wait <= bound
     assert not both.ready.is_set()
+
+
+def test_where_no_worker_can_be_started_it_gives_up(supervised: Callable[..., Supervised]) -> None:
+    """So that whoever looks after the supervisor notices."""
+    failing = supervised(FAILING, starts=3)
+    assert failing.process.wait(SECONDS) == 1
+    assert len(failing.said("giving up")) == 1
+    assert not failing.ready.is_set()
+
+
+def test_while_one_worker_serves_it_does_not_give_up(supervised: Callable[..., Supervised]) -> None:
+    half = supervised('import os\nif os.environ["TWOFOLD_WORKER_NUMBER"] == "2":\n    raise SystemExit(3)\n' + SERVING, starts=2)
+    eventually(lambda: len(half.said("ended unasked")) > 4)
+    assert half.process.poll() is None
+    assert half.said("giving up") == []
 
 
 def test_a_worker_that_ran_for_long_is_started_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import structlog
 
-from twofold.errors import Rejected
+from twofold.errors import EngineError, Rejected
 from twofold.index import sqlite_schema
 from twofold.index.port import Generation
 from twofold.index.shape import Shape, generation_name, not_ours, number_of, wanted
@@ -20,6 +21,7 @@ from twofold.index.sqlite_schema import ANALYSIS, quoted, stem
 from twofold.resource import Declaration
 from twofold.runtime.embedded import Embedded
 
+log = structlog.get_logger()
 GENERATIONS = """CREATE TABLE generation (
     name TEXT PRIMARY KEY, alias TEXT NOT NULL, resource TEXT NOT NULL, digest TEXT NOT NULL, fields TEXT NOT NULL,
     analysis INTEGER NOT NULL, live INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0, marks TEXT NOT NULL DEFAULT '{}')"""
@@ -126,6 +128,10 @@ class SqliteGenerations:
                 raise Rejected(f"{generation} is the live generation of {resource.name}: it is not dropped")
             sqlite_schema.drop(connection, resource, generation)
             connection.execute("DELETE FROM generation WHERE name = ?", (generation,))
+        try:
+            self._file.shrink()
+        except EngineError as error:  # dropped it is
+            log.warning("the file keeps the room of a generation that was dropped, for what is written later", reason=str(error))
 
     def room(self) -> int | None:
         """Of the disk, and what is free within the file."""

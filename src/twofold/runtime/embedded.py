@@ -101,6 +101,13 @@ class Embedded:
             finally:
                 self._end(connection)
 
+    def shrink(self) -> None:
+        """Gives pages that are free back to the disk, by writing the file anew: for that time it needs the room twice."""
+        with self._lock, translated():
+            self._refuse_closed()
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def expect(self, sql: str) -> None:
         """Raises Outdated where the file lacks what this asks for: who only reads does not make it."""
         try:

@@ -28,6 +28,7 @@ log: Any = structlog.get_logger()
 LEASH = "TWOFOLD_LEASH"  # variable with the worker's end, a file descriptor
 LOOK_SECONDS = 0.1
 STEADY_SECONDS = 10.0  # a worker that ran for so long is started again soon
+STARTS = 10  # in vain, one after the other and up to 5 s apart, with no worker that serves: then nothing but a person will mend it
 STOP_SECONDS = HTTP_SECONDS + LOOP_SECONDS + 0.5  # what a worker may take, and still below the 10 s that supervisors give
 
 
@@ -63,7 +64,7 @@ class Worker:
     """One of the processes, as its supervisor sees it."""
 
     def __init__(self, number: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self.number, self.serves = number, False
+        self.number, self.serves, self.in_vain = number, False, 0
         self._command, self._environment = command, environment
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: socket.socket
@@ -98,6 +99,7 @@ class Worker:
     def _ended(self, code: int, now: float) -> None:
         if now - self._begun > STEADY_SECONDS:
             self._backoff.reset()
+        self.in_vain = 0 if self.serves else self.in_vain + 1
         wait = self._backoff.next()
         log.error("a worker ended unasked and is started again", worker=self.number, code=code, seconds=round(wait, 2))
         self._leash.close()
@@ -118,7 +120,10 @@ class Supervisor:
         self._signals: list[int] = []
 
     def run(self, ready: Callable[[], None]) -> int:
-        """Runs until SIGINT or SIGTERM. `ready` is called once, when every worker serves. Returns the exit code."""
+        """Runs until SIGINT or SIGTERM, or until no worker can be started. Returns the exit code.
+
+        `ready` is called once, when every worker serves.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _: self._signals.append(number))
         told = False
@@ -128,15 +133,23 @@ class Supervisor:
             if not told and all(worker.serves for worker in self._workers):
                 told = True
                 ready()
+            if self._is_hopeless():
+                log.error("giving up: no worker serves, and none can be started", starts=STARTS)
+                self._stop()
+                return 1
             time.sleep(LOOK_SECONDS)
         log.info("stopping", signal=signal.Signals(self._signals[0]).name)
         return self._stop()
+
+    def _is_hopeless(self) -> bool:
+        """While one serves the others are tried on: half a service is more than none."""
+        return not any(worker.serves for worker in self._workers) and all(worker.in_vain >= STARTS for worker in self._workers)
 
     def _stop(self) -> int:
         """Softly; what still runs when a second signal comes, or when the time is over, at once."""
         processes = [process for worker in self._workers if (process := worker.release()) is not None]
         until = time.monotonic() + STOP_SECONDS
-        while any(process.poll() is None for process in processes) and len(self._signals) == 1 and time.monotonic() < until:
+        while any(process.poll() is None for process in processes) and len(self._signals) <= 1 and time.monotonic() < until:
             time.sleep(LOOK_SECONDS / 10)
         for process in processes:
             if process.poll() is None:

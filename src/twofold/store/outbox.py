@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from twofold.record import Record
 from twofold.resource import App
@@ -83,11 +83,19 @@ class SqlOutbox:
         outbox = self._tables.outbox
         ours = outbox.c.resource.in_(self._resources)  # what no relay of this app takes would be waited for in vain
         with self._database.read() as connection:
-            some = select(outbox.c.id).where(ours).limit(COUNT_CAP).subquery()
-            count = connection.scalar(select(func.count()).select_from(some)) or 0
+            count = _counted(connection, select(outbox.c.id).where(ours))
             oldest = connection.scalar(select(outbox.c.time).where(ours).order_by(outbox.c.id).limit(1))
         age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
         return count, max(age, 0.0)
+
+    def kept(self) -> dict[str, int]:
+        tables = {"receipts": self._tables.receipt.c.key, "units": self._tables.unit.c.id, "tombstones": self._tables.tombstone.c.id}
+        with self._database.read() as connection:
+            return {name: _counted(connection, select(column)) for name, column in tables.items()}
+
+
+def _counted(connection: Connection, query: Select[Any]) -> int:
+    return connection.scalar(select(func.count()).select_from(query.limit(COUNT_CAP).subquery())) or 0
 
 
 class _Floor:

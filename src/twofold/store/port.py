@@ -203,3 +203,6 @@ class Outbox(Protocol):
 
     def backlog(self) -> tuple[int, float]:
         """How many records of the app's resources are pending (counted up to 100,000), and the age of the oldest in seconds."""
+
+    def kept(self) -> Mapping[str, int]:
+        """How many there are of what is kept beside rows and records, by name (each counted up to 100,000)."""

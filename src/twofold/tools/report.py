@@ -36,7 +36,7 @@ def encoded(system: System) -> bytes:
 
 def lines(found: dict[str, Any]) -> str:
     """For people: one line a hop."""
-    told = [f"{'outbox':<24}{_told(found['outbox'])}"]
+    told = [f"{name:<24}{_told(found[key])}" for name, key in (("outbox", "outbox"), ("write store", "write_store"))]
     for name, resource in found["resources"].items():
         told += [f"{name + ' ' + hop.replace('_', ' '):<24}{_told(values)}" for hop, values in resource.items()]
     return "\n".join(told)

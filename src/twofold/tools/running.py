@@ -10,7 +10,7 @@ from types import FrameType
 
 from twofold.bootstrap import System
 from twofold.runtime.service import Service, stop_all
-from twofold.tools.status import settled, status
+from twofold.tools.status import on_the_way, settled
 
 INTERRUPTED = 130  # exit code, as shells have it: 128 and the signal's number
 
@@ -31,7 +31,7 @@ def pipeline(system: System) -> Iterator[None]:
 
 def drain(system: System, services: list[Service], interrupted: Callable[[], bool] = lambda: False) -> None:
     """Waits until everything is searchable, or a service has failed, or somebody asks to stop."""
-    while not interrupted() and not settled(status(system)) and not any(service.ended.is_set() for service in services):
+    while not interrupted() and not settled(on_the_way(system)) and not any(service.ended.is_set() for service in services):
         time.sleep(0.05)
 
 

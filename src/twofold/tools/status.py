@@ -15,6 +15,11 @@ Status = dict[str, Any]
 
 
 def status(system: System) -> Status:
+    """What `twofold status` tells: the state of every hop, and of what the write store keeps beside its rows."""
+    return {**on_the_way(system), "write_store": _asked(lambda: dict(system.outbox.kept()))}
+
+
+def on_the_way(system: System) -> Status:
     """The state of every hop. A hop whose engine does not answer says so under `error`."""
     return {
         "outbox": _asked(lambda: _outbox(system)),
