@@ -81,7 +81,7 @@ def problems(*statuses: int) -> Json:
     """The error answers of an operation, with those that any may have."""
     return {
         str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))}
-        for status in sorted({*statuses, 421, 500})
+        for status in sorted({*statuses, 403, 421, 500})
     }
 
 
