@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from twofold.fields import Field
@@ -21,13 +22,21 @@ _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
+        "type": {"type": "string", "format": "uri-reference", "examples": ["/problems/not-found"]},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "instance": {"type": "string"},
         "code": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/ProblemError"}},
+    },
+}
+_PROBLEM_ERROR = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("pointer", "parameter", "detail", "code", "place")},
+        "position": {"type": "integer"},
     },
 }
 
@@ -40,7 +49,7 @@ def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
         "paths": paths,
-        "components": {"schemas": {"Problem": _PROBLEM, **schemas}},
+        "components": {"schemas": {"Problem": _PROBLEM, "ProblemError": _PROBLEM_ERROR, **schemas}},
     }
 
 
@@ -60,6 +69,8 @@ def representation(fields: Iterable[Field]) -> Json:
 def schema(field: Field) -> Json:
     """A field's value in a representation."""
     one: Json = dict(_FORMATS[field.kind])
+    if field.kind == "decimal":  # else Swagger UI makes one up from the pattern, of a hundred digits
+        one["examples"] = [f"{Decimal(12):.{field.places}f}"]
     if field.choices:
         one["enum"] = list(field.choices)
     if field.nullable:
