@@ -9,6 +9,7 @@ from typing import Any
 from twofold.fields import Field
 
 Json = dict[str, Any]
+OF_ANY = (403, 421, 500)  # what any operation may be answered with
 _FORMATS = {
     "string": {"type": "string"},
     "integer": {"type": "integer", "format": "int64"},
@@ -92,7 +93,7 @@ def problems(*statuses: int) -> Json:
     """The error answers of an operation, with those that any may have."""
     return {
         str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))}
-        for status in sorted({*statuses, 403, 421, 500})
+        for status in sorted({*statuses, *OF_ANY})
     }
 
 
