@@ -7,11 +7,11 @@ whole; where something fails midway, that line is missing and the connection is 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -52,16 +52,15 @@ class Exports:
         self._threads = [ThreadPoolExecutor(1, thread_name_prefix=f"export-{number}") for number in range(MAX_EXPORTS)]
         self._free = list(self._threads)
         self._clients: Counter[str] = Counter()
+        self._lock = threading.Lock()  # a thread says when it is free again
 
     async def begin(self, resource: Declaration, asked: Exported, headers: Mapping[str, str], client: str) -> Stream:
         """The answer to the client of that address, once its first lines are there.
 
         Raises what the read store raises, and Overloaded where too many run or the first lines take too long.
         """
-        if not self._free or self._clients[client] >= MAX_OF_CLIENT:
-            told = f"{MAX_EXPORTS} exports run already, or {MAX_OF_CLIENT} of this client. Try again when one is done."
-            raise Overloaded(told, RETRY_SECONDS)
-        steps = self._begun(_lines(self._index, resource, asked), client)
+        thread = self._taken(client)
+        steps = Steps(_lines(self._index, resource, asked), thread, lambda: self._given_back(thread, client))
         try:
             async with asyncio.timeout(FIRST_SECONDS):
                 first = await steps.next()
@@ -73,18 +72,20 @@ class Exports:
         file = f'attachment; filename="{resource.name}.{asked.format}"'
         return Stream(first, steps, {**headers, "Content-Type": TYPES[asked.format], "Content-Disposition": file})
 
-    def _begun(self, lines: Lines, client: str) -> Steps:
-        thread = self._free.pop()
-        self._clients[client] += 1
+    def _taken(self, client: str) -> ThreadPoolExecutor:
+        with self._lock:
+            if not self._free or self._clients[client] >= MAX_OF_CLIENT:
+                told = f"{MAX_EXPORTS} exports run already, or {MAX_OF_CLIENT} of this client. Try again when one is done."
+                raise Overloaded(told, RETRY_SECONDS)
+            self._clients[client] += 1
+            return self._free.pop()
 
-        def ended() -> None:
+    def _given_back(self, thread: ThreadPoolExecutor, client: str) -> None:
+        with self._lock:
             self._free.append(thread)
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
-
-        loop = asyncio.get_running_loop()
-        return Steps(lines, thread, lambda: _soon(loop, ended))
 
     def stop(self) -> None:
         """Waits for what the threads do just now; what is asked of an export afterwards fails."""
@@ -150,11 +151,6 @@ class _Client:
         self.taken += len(piece)
         if self.waited > SLOW_SECONDS and self.taken < self.waited * LEAST_RATE:
             raise TimeoutError
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop is closed, and nobody asks for an export any more
-        loop.call_soon_threadsafe(call)
 
 
 async def _gone(receive: Receive) -> None:
