@@ -155,10 +155,63 @@ class TestDocument:
             assert (part.status_code, bool(part.content)) == (200, True), link
 
     def test_the_files_of_the_page_are_those_and_no_others(self, served: Stack, name: str) -> None:
-        mounted = [route.app for route in service(served, name).router.routes if isinstance(route, Mount)]
-        assert [Path(str(files.directory)).name for files in mounted] == ["static"]
-        for path in ("..%2f__init__.py", "%2e%2e/__init__.py", "nothing"):
+        assert not [route for route in service(served, name).router.routes if isinstance(route, Mount)]
+        for path in ("..%2f__init__.py", "%2e%2e/__init__.py", "nothing", "oauth2-redirect.html", "swagger-editor.js", "swagger-ui.js"):
             assert getattr(served, name).get(f"/docs/static/{path}").status_code == 404
+
+    def test_whatever_the_page_is_made_of_has_its_policy(self, served: Stack, name: str) -> None:
+        page = getattr(served, name).get("/docs")
+        links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert [Path(link).name for link in links] == ["favicon-32x32.png", "swagger-ui.css", "swagger-ui-bundle.js", "start.js"]
+        parts = [page, *(getattr(served, name).get(f"/{link}") for link in links)]
+        assert {part.headers.get("content-security-policy") for part in parts} == {page.headers["content-security-policy"]}
+
+    def test_every_operation_tells_what_any_may_answer(self, served: Stack, name: str) -> None:
+        for methods in document(served, name)["paths"].values():
+            for operation in methods.values():
+                assert {"403", "421", "500"} <= operation["responses"].keys()
+
+    def test_what_swagger_ui_fills_in_is_answered(self, served: Stack, name: str) -> None:
+        """Try it out, Execute: every example of a parameter and of a body at once."""
+        existing = served.query.get("/users?sort=created_at").json()["items"][0]["id"]
+        for path, methods in document(served, name)["paths"].items():
+            if name == "command" or "get" not in methods | ({"get": 1} if path.endswith("/search") else {}):
+                continue
+            (method, operation), *_ = methods.items()
+            shown = [(each["name"], _filled_in(each)) for each in operation.get("parameters", ()) if each["in"] == "query"]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+            given = [(name, value) for name, value in shown if value is not None]
+            options = {} if body is None else {"json": body}
+            answer = served.query(method.upper(), path.replace("{id}", existing), params=given or None, **options)
+            assert answer.status_code in (200, 404), (path, given, answer.text)
+            assert answer.status_code == 200 or "{id}" in path
+            required = {each["name"] for each in operation.get("parameters", ()) if each["required"] and each["in"] == "query"}
+            assert required <= dict(given).keys()
+
+
+def _filled_in(parameter: dict[str, Any]) -> Any:
+    """What the form of Swagger UI holds before anybody has written into it."""
+    return parameter.get("example", parameter["schema"].get("default"))
+
+
+def test_only_what_fits_beside_everything_else_is_an_example(served: Stack) -> None:
+    for methods in document(served, "query")["paths"].values():
+        for operation in methods.values():
+            assert {each["name"] for each in operation.get("parameters", ()) if "example" in each} <= {"q", "limit"}
+
+
+def test_what_generators_would_name_after_its_place_has_a_name(served: Stack) -> None:
+    """Objects in objects: two of the same name break clients that openapi-python-client generates."""
+    for name, schema in document(served, "query")["components"]["schemas"].items():
+        for part in schema.get("properties", {}).values():
+            inner = part.get("items", part)
+            assert inner.get("type") != "object" or set(inner) & {"additionalProperties"}, (name, part)
+        assert all("$ref" in each for each in schema.get("oneOf", ())), name
+
+
+def test_examples_of_decimals_have_their_places_and_nothing_more(served: Stack) -> None:
+    properties = document(served, "query")["components"]["schemas"]["Account"]["properties"]
+    assert properties["balance"]["examples"] == ["12.00"]
 
 
 def test_guarded_and_secret_fields_are_asked_of_clients_where_they_may_give_them(served: Stack) -> None:

@@ -16,10 +16,10 @@ from tests.query.films import BODIES, FILMS
 from tests.stack import Http
 
 from twofold import Resource
-from twofold.errors import Problem, Rejected, Unavailable
+from twofold.errors import Overloaded, Rejected, Unavailable
 from twofold.index.search import Hit, Search, Sort
 from twofold.query import export as exports
-from twofold.query.export import MAX_EXPORTS, Exports
+from twofold.query.export import MAX_EXPORTS, MAX_OF_CLIENT, Exports
 from twofold.query.language import read_export
 from twofold.resource import Declaration
 
@@ -160,8 +160,8 @@ def stop() -> Iterator[list[Exports]]:
         each.stop()
 
 
-async def begin(all_: Exports) -> exports.Stream:
-    return await all_.begin(Note.declaration, read_export(Note.declaration, []), {})
+async def begin(all_: Exports, client: str = "10.0.0.1") -> exports.Stream:
+    return await all_.begin(Note.declaration, read_export(Note.declaration, []), {}, client)
 
 
 async def until(true: Any) -> None:
@@ -282,14 +282,66 @@ def test_only_so_many_run_at_a_time(stop: list[Exports]) -> None:
     stop.append(Exports(Index(10)))  # type: ignore[arg-type]
 
     async def run() -> None:
-        running = [await begin(stop[0]) for _ in range(MAX_EXPORTS)]
-        with pytest.raises(Problem) as problem:
-            await begin(stop[0])
-        assert (problem.value.status, problem.value.code, problem.value.headers) == (503, "overloaded", {"Retry-After": "10"})
+        running = [await begin(stop[0], f"10.0.0.{number // MAX_OF_CLIENT}") for number in range(MAX_EXPORTS)]
+        with pytest.raises(Overloaded) as told:
+            await begin(stop[0], "10.0.0.9")
+        assert told.value.seconds == 10
         client = Client()
         await running[0](SCOPE, client.receive, client.send)
         await until(lambda: len(stop[0]._free) == 1)
-        for answer in (running[1], await begin(stop[0])):
+        for answer in (*running[1:], await begin(stop[0], "10.0.0.9")):
             await answer(SCOPE, client.receive, client.send)
+
+    asyncio.run(run())
+
+
+def test_one_client_does_not_have_them_all(stop: list[Exports]) -> None:
+    stop.append(Exports(Index(10)))  # type: ignore[arg-type]
+
+    async def run() -> None:
+        running = [await begin(stop[0]) for _ in range(MAX_OF_CLIENT)]
+        with pytest.raises(Overloaded):
+            await begin(stop[0])
+        running.append(await begin(stop[0], "10.0.0.2"))
+        client = Client()
+        for answer in running:
+            await answer(SCOPE, client.receive, client.send)
+        await until(lambda: len(stop[0]._free) == MAX_EXPORTS)
+        assert not stop[0]._clients
+        await (await begin(stop[0]))(SCOPE, client.receive, client.send)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("limit", [{"TOTAL_SECONDS": 0.05}, {"SLOW_SECONDS": 0.0, "LEAST_RATE": 1e15}])
+def test_a_client_that_takes_too_little_on_the_whole_is_cut_off(
+    stop: list[Exports], monkeypatch: pytest.MonkeyPatch, limit: dict[str, float]
+) -> None:
+    for name, value in limit.items():
+        monkeypatch.setattr(exports, name, value)
+    index = Index(1_000_000)
+    stop.append(Exports(index))  # type: ignore[arg-type]
+
+    async def run() -> None:
+        client = Client()
+        await (await begin(stop[0]))(SCOPE, client.receive, client.send)
+        assert client.messages[-1]["more_body"]
+        await until(lambda: len(stop[0]._free) == MAX_EXPORTS)
+        assert index.open == 0
+
+    asyncio.run(run())
+
+
+def test_first_lines_that_take_too_long_are_not_waited_for(stop: list[Exports], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "FIRST_SECONDS", 0.05)
+    index, held = Index(10), threading.Event()
+    monkeypatch.setattr(index, "_chunks", lambda: held.wait(20) and iter(()))
+    stop.append(Exports(index))  # type: ignore[arg-type]
+
+    async def run() -> None:
+        with pytest.raises(Overloaded, match="Export less"):
+            await begin(stop[0])
+        held.set()
+        await until(lambda: len(stop[0]._free) == MAX_EXPORTS)
 
     asyncio.run(run())

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from tests.stack import Http, Stack
 
-from twofold.runtime.hosts import is_from_here, is_local
+from twofold.runtime.hosts import LocalHosts, is_from_here, is_local
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,27 @@ def test_other_names_are_not(host: str) -> None:
 )
 def test_where_a_request_comes_from(client: Any, server: Any, here: bool) -> None:
     assert is_from_here(Request({"type": "http", "client": client, "server": server, "headers": []})) is here
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "destination", "status"),
+    [
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "websocket", "websocket", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("same-site", "no-cors", "image", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+@pytest.mark.parametrize("service", ["commands", "queries"])
+def test_what_a_page_of_another_site_asks_for_is_not_done(
+    shared_stack: Stack, service: str, site: str, mode: str, destination: str, status: int
+) -> None:
+    """An image whose address is an export would take one of the places for exports."""
+    told = {"Host": "localhost:3001", "Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+    answer = Http(LocalHosts(getattr(shared_stack, service).http))("GET", "/livez", headers=told)
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["code"] == "cross-site"

@@ -7,8 +7,12 @@ whole; where something fails midway, that line is missing and the connection is 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,7 +20,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from twofold.errors import Problem
+from twofold.errors import Overloaded
 from twofold.index.port import ReadStore
 from twofold.index.search import Hit
 from twofold.query import parameters
@@ -28,7 +32,11 @@ from twofold.runtime.web import SECURITY
 from twofold.spreadsheets import safe
 
 log: Any = structlog.get_logger()
-MAX_EXPORTS = 2  # at a time in one process
+MAX_EXPORTS, MAX_OF_CLIENT = 4, 2  # at a time in one process; of them for one address
+FIRST_SECONDS = 30.0  # until the first lines are there: they may have to be sorted out of all
+TOTAL_SECONDS = 15 * 60.0  # an export holds a snapshot, and what is written meanwhile stays on the disk
+LEAST_RATE = 64 * 1024  # bytes a second that a client takes on the whole, once it was waited for so many seconds:
+SLOW_SECONDS = 60.0
 PIECE = 1 << 18  # bytes that a client takes at a time, so that a slow one is not taken for one that has stopped
 STALLED_SECONDS = 60.0  # a client that takes nothing for so long is cut off, since its export holds a snapshot
 RETRY_SECONDS = 10
@@ -43,21 +51,41 @@ class Exports:
         self._index = index
         self._threads = [ThreadPoolExecutor(1, thread_name_prefix=f"export-{number}") for number in range(MAX_EXPORTS)]
         self._free = list(self._threads)
+        self._clients: Counter[str] = Counter()
+        self._lock = threading.Lock()  # a thread says when it is free again
 
-    async def begin(self, resource: Declaration, asked: Exported, headers: Mapping[str, str]) -> Stream:
-        """The answer, once its first lines are there. Raises what the read store raises, and Problem 503 where too many run."""
-        if not self._free:
-            detail = f"{MAX_EXPORTS} exports run already. Try again when one is done."
-            raise Problem(503, "overloaded", detail, headers={"Retry-After": f"{RETRY_SECONDS}"})
-        thread = self._free.pop()
-        steps = Steps(_lines(self._index, resource, asked), thread, lambda: self._free.append(thread))
+    async def begin(self, resource: Declaration, asked: Exported, headers: Mapping[str, str], client: str) -> Stream:
+        """The answer to the client of that address, once its first lines are there.
+
+        Raises what the read store raises, and Overloaded where too many run or the first lines take too long.
+        """
+        thread = self._taken(client)
+        steps = Steps(_lines(self._index, resource, asked), thread, lambda: self._given_back(thread, client))
         try:
-            first = await steps.next()
-        except BaseException:
+            async with asyncio.timeout(FIRST_SECONDS):
+                first = await steps.next()
+        except BaseException as error:
             steps.close()
+            if isinstance(error, TimeoutError):
+                raise Overloaded(f"Nothing was found in {FIRST_SECONDS:.0f} s. Export less, or sort by id.", RETRY_SECONDS) from None
             raise
         file = f'attachment; filename="{resource.name}.{asked.format}"'
         return Stream(first, steps, {**headers, "Content-Type": TYPES[asked.format], "Content-Disposition": file})
+
+    def _taken(self, client: str) -> ThreadPoolExecutor:
+        with self._lock:
+            if not self._free or self._clients[client] >= MAX_OF_CLIENT:
+                told = f"{MAX_EXPORTS} exports run already, or {MAX_OF_CLIENT} of this client. Try again when one is done."
+                raise Overloaded(told, RETRY_SECONDS)
+            self._clients[client] += 1
+            return self._free.pop()
+
+    def _given_back(self, thread: ThreadPoolExecutor, client: str) -> None:
+        with self._lock:
+            self._free.append(thread)
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
 
     def stop(self) -> None:
         """Waits for what the threads do just now; what is asked of an export afterwards fails."""
@@ -90,20 +118,39 @@ class Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_gone(receive))
+        client = _Client(send)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            lines = None if scope["method"] == "HEAD" else self._first
-            while lines is not None and not gone.done():
-                for start in range(0, len(lines), PIECE):
-                    body = {"type": "http.response.body", "body": lines[start : start + PIECE], "more_body": True}
-                    await asyncio.wait_for(send(body), STALLED_SECONDS)
-                lines = await self._steps.next()
-            await send({"type": "http.response.body", "body": b""})
+            async with asyncio.timeout(TOTAL_SECONDS):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                lines = None if scope["method"] == "HEAD" else self._first
+                while lines is not None and not gone.done():
+                    for start in range(0, len(lines), PIECE):
+                        await client.take(lines[start : start + PIECE])
+                    lines = await self._steps.next()
+                await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
-            log.warning("an export was cut off: its client took nothing", seconds=STALLED_SECONDS)
+            log.warning("an export was cut off: its client took too little", bytes=client.taken, waited_seconds=round(client.waited))
         finally:
             gone.cancel()
             self._steps.close()
+
+
+class _Client:
+    """What a client took, and how long it was waited for."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.taken, self.waited = 0, 0.0
+
+    async def take(self, piece: bytes) -> None:
+        """Raises TimeoutError for one that takes nothing, or too little on the whole."""
+        began = time.monotonic()
+        async with asyncio.timeout(STALLED_SECONDS):  # wait_for would now and then swallow that the whole is over (Python 3.11)
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        self.waited += time.monotonic() - began
+        self.taken += len(piece)
+        if self.waited > SLOW_SECONDS and self.taken < self.waited * LEAST_RATE:
+            raise TimeoutError
 
 
 async def _gone(receive: Receive) -> None:
@@ -115,7 +162,7 @@ def _lines(index: ReadStore, resource: Declaration, asked: Exported) -> Lines:
     """The head with the first chunk, the other chunks, the line that says that this is all."""
     shape = _FORMATS[asked.format](resource, asked.fields)
     count = 0
-    with index.export(resource, asked.search) as chunks:
+    with index.export(resource, replace(asked.search, seconds=FIRST_SECONDS)) as chunks:
         first = next(chunks, [])
         yield shape.head() + shape.rows(first)
         count += len(first)

@@ -129,7 +129,7 @@ class QueryService:
             asked = await self._asking.read(language.read_export, resource, request.query_params.multi_items())
             capabilities.refuse_unsupported(self._index, ["export"])
             seen = await _read(self.freshness.seen(request, resource))
-            return await _read(self._exports.begin(resource, asked, seen.headers))
+            return await _read(self._exports.begin(resource, asked, seen.headers, request.client.host if request.client else ""))
 
         return export
 

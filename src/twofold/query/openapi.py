@@ -67,19 +67,21 @@ def _search(resource: Declaration, name: str, fresh: list[Json]) -> Json:
 
 def _search_by_body(resource: Declaration, name: str, fresh: list[Json]) -> Json:
     done = {"description": "A page.", "content": content("application/json", reference(f"{name}Page"))}
-    asked = {"required": True, "content": content("application/json", reference(f"{name}Search"))}
+    example = {each.name: each.example for each in page(resource) if each.example is not None}
+    asked = {"required": True, "content": {"application/json": {"schema": reference(f"{name}Search"), "example": example}}}
     return _operation(resource, "search by body", fresh, done, 413, 415) | {"requestBody": asked}
 
 
 def _suggest(resource: Declaration, fresh: list[Json]) -> Json:
     limit = {"type": "integer", "minimum": 1, "maximum": suggest.MAX_SUGGESTIONS, "default": suggest.DEFAULT_SUGGESTIONS}
-    given = [searched(resource).in_query() | {"required": True}, Parameter("limit", limit, "Suggestions.", 5).in_query(), *fresh]
+    words = searched(resource).in_query() | {"required": True, "example": "ana gar"}
+    given = [words, Parameter("limit", limit, "Suggestions.", 5).in_query(), *fresh]
     done = {"description": "Values of text fields.", "content": content("application/json", reference("Suggestions"))}
     return _operation(resource, "suggest", given, done)
 
 
 def _export(resource: Declaration, fresh: list[Json]) -> Json:
-    format_ = Parameter("format", {"type": "string", "enum": list(language.FORMATS), "default": "ndjson"}, "Of the lines.", "csv")
+    format_ = Parameter("format", {"type": "string", "enum": list(language.FORMATS), "default": "ndjson"}, "Of the lines.")
     own = [format_, searched(resource), filtered(), *refined(resource), ordered(resource, "By id."), shown(resource)]
     lines: Json = {"schema": {"type": "string"}}
     formats = {"application/x-ndjson": lines, "text/csv": lines}

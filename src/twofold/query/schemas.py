@@ -15,13 +15,14 @@ _NUMBER: Json = {"type": ["number", "string", "null"]}  # a decimal is a string
 def shared() -> Json:
     """Those that do not depend on a resource, by name."""
     return {
-        "Facet": {"oneOf": [_terms(), _dates(), _ranges(), _stats()]},
-        "Suggestions": _object({"items": {"type": "array", "items": _object({name: {"type": "string"} for name in _SUGGESTION})}}),
-        "Capabilities": _capabilities(),
+        "Facet": {"oneOf": [reference(f"{kind}Facet") for kind in _FACETS], "discriminator": _BY_TYPE},
+        **{f"{kind}Facet": facet for kind, facet in _FACETS.items()},
+        **{f"{kind}Bucket": bucket for kind, bucket in _BUCKETS.items()},
+        "Total": _object({"value": _COUNT, "relation": {"type": "string", "enum": ["eq", "gte"]}}),
+        "Suggestion": _object({name: {"type": "string"} for name in ("text", "field", "highlight")}),
+        "Suggestions": _object({"items": {"type": "array", "items": reference("Suggestion")}}),
+        **_capabilities(),
     }
-
-
-_SUGGESTION = ("text", "field", "highlight")
 
 
 def of(resource: Declaration, name: str) -> Json:
@@ -36,7 +37,7 @@ def of(resource: Declaration, name: str) -> Json:
 def _page(name: str) -> Json:
     properties: Json = {
         "items": {"type": "array", "items": reference(f"{name}Item")},
-        "total": _object({"value": _COUNT, "relation": {"type": "string", "enum": ["eq", "gte"]}}),
+        "total": reference("Total"),
         "limit": {"type": "integer"},
         "next_cursor": {"type": ["string", "null"]},
         "incomplete": {"type": "boolean", "description": "The time was over before everything was looked at."},
@@ -46,36 +47,39 @@ def _page(name: str) -> Json:
     return {"type": "object", "properties": {**properties, "facets": facets}, "required": list(properties)}
 
 
-def _terms() -> Json:
-    bucket = _object({"value": {}, "count": _COUNT, "selected": {"type": "boolean"}})
-    left = {"other": _COUNT, "missing": _COUNT, "error_bound": _COUNT}
-    return _object({"type": {"const": "terms"}, "buckets": {"type": "array", "items": bucket}, **left})
-
-
-def _dates() -> Json:
-    bucket = _object({"value": {"type": "string"}, "count": _COUNT})
-    return _object({"type": {"const": "dates"}, "buckets": {"type": "array", "items": bucket}, "missing": _COUNT})
-
-
-def _ranges() -> Json:
-    bucket = _object({"from": _NUMBER, "to": _NUMBER, "count": _COUNT})
-    return _object({"type": {"const": "ranges"}, "buckets": {"type": "array", "items": bucket}, "missing": _COUNT})
-
-
-def _stats() -> Json:
-    return _object({"type": {"const": "stats"}, "count": _COUNT, **dict.fromkeys(("min", "max", "sum", "avg"), _NUMBER), "missing": _COUNT})
-
-
 def _capabilities() -> Json:
     fields = dict.fromkeys(("searchable", "filterable", "facetable", "sortable"), _TEXTS)
-    return _object(
-        {
-            "features": _object({name: {"type": "boolean"} for name in CAPABILITIES}),
-            "limits": _object({name: {"type": "integer"} for name in LIMITS}),
-            "resources": {"type": "object", "additionalProperties": _object(fields)},
-        }
-    )
+    resources = {"type": "object", "additionalProperties": reference("ResourceFields")}
+    return {
+        "Features": _object({name: {"type": "boolean"} for name in CAPABILITIES}),
+        "Limits": _object({name: {"type": "integer"} for name in LIMITS}),
+        "ResourceFields": _object(fields),
+        "Capabilities": _object({"features": reference("Features"), "limits": reference("Limits"), "resources": resources}),
+    }
 
 
 def _object(properties: Json) -> Json:
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _facet(kind: str, **properties: Json) -> Json:
+    return _object({"type": {"const": kind}, **properties})
+
+
+def _buckets(kind: str) -> Json:
+    return {"type": "array", "items": reference(f"{kind}Bucket")}
+
+
+# Named, since generators of clients name what has no name after its place, and these have the same.
+_BUCKETS = {
+    "Terms": _object({"value": {}, "count": _COUNT, "selected": {"type": "boolean"}}),
+    "Dates": _object({"value": {"type": "string"}, "count": _COUNT}),
+    "Ranges": _object({"from": _NUMBER, "to": _NUMBER, "count": _COUNT}),
+}
+_FACETS = {
+    "Terms": _facet("terms", buckets=_buckets("Terms"), other=_COUNT, missing=_COUNT, error_bound=_COUNT),
+    "Dates": _facet("dates", buckets=_buckets("Dates"), missing=_COUNT),
+    "Ranges": _facet("ranges", buckets=_buckets("Ranges"), missing=_COUNT),
+    "Stats": _facet("stats", count=_COUNT, **dict.fromkeys(("min", "max", "sum", "avg"), _NUMBER), missing=_COUNT),
+}
+_BY_TYPE = {"propertyName": "type", "mapping": {kind.lower(): f"#/components/schemas/{kind}Facet" for kind in _FACETS}}

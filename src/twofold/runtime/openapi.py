@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from twofold.fields import Field
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
+OF_ANY = (403, 421, 500)  # what any operation may be answered with
 _FORMATS = {
     "string": {"type": "string"},
     "integer": {"type": "integer", "format": "int64"},
@@ -22,13 +24,21 @@ _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
+        "type": {"type": "string", "format": "uri-reference", "examples": ["/problems/not-found"]},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "instance": {"type": "string"},
         "code": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/ProblemError"}},
+    },
+}
+_PROBLEM_ERROR = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("pointer", "parameter", "detail", "code", "place")},
+        "position": {"type": "integer"},
     },
 }
 
@@ -41,7 +51,7 @@ def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
         "paths": paths,
-        "components": {"schemas": {"Problem": _PROBLEM, **schemas}},
+        "components": {"schemas": {"Problem": _PROBLEM, "ProblemError": _PROBLEM_ERROR, **schemas}},
     }
 
 
@@ -71,6 +81,8 @@ def representation(fields: Iterable[Field]) -> Json:
 def schema(field: Field) -> Json:
     """A field's value in a representation."""
     one: Json = dict(_FORMATS[field.kind])
+    if field.kind == "decimal":  # else Swagger UI makes one up from the pattern, of a hundred digits
+        one["examples"] = [f"{Decimal(12):.{field.places}f}"]
     if field.choices:
         one["enum"] = list(field.choices)
     if field.nullable:
@@ -92,7 +104,7 @@ def problems(*statuses: int) -> Json:
     """The error answers of an operation, with those that any may have."""
     return {
         str(status): {"description": "A problem (RFC 9457).", "content": content("application/problem+json", reference("Problem"))}
-        for status in sorted({*statuses, 421, 500})
+        for status in sorted({*statuses, *OF_ANY})
     }
 
 

@@ -26,6 +26,7 @@ PROBLEMS = {
     "idempotency-key-reused": "The Idempotency-Key was used for another request.",
     "row-locked": "Somebody else holds a lock on the resource. Nothing was done; try again.",
     "misdirected": "The service is bound to this machine, and the Host header names another.",
+    "cross-site": "A page of another site asked for this. A service that is bound to this machine answers only links from there.",
     "overloaded": "More work waits than the service promises to finish soon. Nothing was done; try again.",
     "shutting-down": "The service stops, and takes nothing more. Nothing was done; try again, at another instance if there is one.",
     "write-store-unavailable": "The write store cannot be reached. Nothing was done; try again.",

@@ -13,9 +13,8 @@ from typing import Any
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from twofold.errors import Overloaded, Problem, Stopping, TwofoldError
@@ -35,8 +34,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="docs/static/swagger-ui.css"><div id="swagger-ui"></div>
+<link rel="icon" href="docs/static/favicon-32x32.png"><link rel="stylesheet" href="docs/static/swagger-ui.css"><div id="swagger-ui"></div>
 <script src="docs/static/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></html>"""
+_SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 
@@ -110,15 +110,16 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
     The service is ready when the engine that it `needs` is well.
     """
     described = orjson.dumps(openapi())
+    docs = {**SECURITY, "Content-Security-Policy": _DOCS_POLICY}
     shared: list[BaseRoute] = [
         Route("/", lambda _: answer(200, orjson.dumps({"service": title, "documentation": "/docs", "openapi": "/openapi.json"}))),
         Route("/livez", lambda _: answer(200, b'{"status":"ok"}')),
         Route("/readyz", _readiness(health, needs)),
         Route("/openapi.json", lambda _: answer(200, described)),
         Route("/problems/{code}", _explain),
-        Route("/docs", lambda _: HTMLResponse(_DOCS.format(title=title), headers={**SECURITY, "Content-Security-Policy": _DOCS_POLICY})),
-        Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=SECURITY)),
-        Mount("/docs/static", StaticFiles(directory=_swagger())),
+        Route("/docs", lambda _: HTMLResponse(_DOCS.format(title=title), headers=docs)),
+        Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=docs)),
+        *_swagger(),
     ]
     return Web([*routes, *shared])
 
@@ -231,9 +232,15 @@ def _http_problem(error: HTTPException) -> Problem:
     return Problem(error.status_code, code, detail, headers=dict(error.headers or {}))
 
 
-def _swagger() -> Path:
-    """Swagger UI's files, found without importing the package that carries them."""
+def _swagger() -> list[BaseRoute]:
+    """Swagger UI's files that the page needs, found without importing the package that carries them."""
     spec = importlib.util.find_spec("swagger_ui")
     if spec is None or spec.origin is None:
         raise RuntimeError("The package swagger-ui-py is missing.")
-    return Path(spec.origin).parent / "static"
+    folder = Path(spec.origin).parent / "static"
+    return [Route(f"/docs/static/{name}", _file(folder / name)) for name in _SWAGGER]
+
+
+def _file(path: Path) -> Callable[[Request], Response]:
+    headers = {**SECURITY, "Content-Security-Policy": _DOCS_POLICY, "Cache-Control": "no-cache"}
+    return lambda _: FileResponse(path, headers=headers)
