@@ -169,7 +169,8 @@ class Reader:
 
     def run(self, limits: Limits) -> None:
         while not limits.stopping.wait(THINK_SECONDS):
-            if self._history.tokens and not self._read(*self._history.tokens[-1 - self._draw.randrange(min(20, len(self._history.tokens)))]):
+            tokens = self._history.tokens
+            if tokens and not self._read(*tokens[-1 - self._draw.randrange(min(20, len(tokens)))]):
                 limits.stopping.wait(AGAIN_AT_MOST)
 
     def _read(self, id_: str, version: int) -> bool:
