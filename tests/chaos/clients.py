@@ -169,19 +169,24 @@ class Reader:
 
     def run(self, limits: Limits) -> None:
         while not limits.stopping.wait(THINK_SECONDS):
-            if self._history.tokens:
-                self._read(*self._history.tokens[-1 - self._draw.randrange(min(20, len(self._history.tokens)))])
+            tokens = self._history.tokens
+            if tokens and not self._read(*tokens[-1 - self._draw.randrange(min(20, len(tokens)))]):
+                limits.stopping.wait(AGAIN_AT_MOST)
 
-    def _read(self, id_: str, version: int) -> None:
+    def _read(self, id_: str, version: int) -> bool:
+        """Whether there was an answer."""
         headers = {"Consistency-Token": f"{self._name}/{id_}@{version}"}
         service = self._draw.randrange(len(self._wires))
         try:
             status, _, body = self._wires[service]("GET", f"/{self._name}/{id_}", headers)
         except (OSError, http.client.HTTPException):
-            return self._history.read("no answer")
+            self._history.read("no answer")
+            return False
         if status == 503 and _code(body) in LATE:
-            return self._history.read("late")
+            self._history.read("late")
+            return True
         fine = orjson.loads(body)["version"] >= version if status == 200 else status == 404 and id_ in self._history.deleting
         if not fine:
             self._history.complain(f"{id_}@{version} read from query-{service + 1}: {status} {body[:300]!r}")
-        return self._history.read("fine" if fine else "old")
+        self._history.read("fine" if fine else "old")
+        return True

@@ -16,9 +16,9 @@ MOST_ACCOUNTS = 40  # that a client has at a time
 MOST_GONE = 20  # deleted accounts that a client still asks for
 TWINS, REPEATED = 0.25, 0.05  # how many are sent to both command services at a time; how many are sent again once they are done
 TWIN_SECONDS = 0.012  # how far apart twins are, at most
-WEIGHTS = {
-    "create": 10,
-    "put": 5,
+WEIGHTS = {  # a new account costs the hash of a password, so most of the time goes to accounts that are there
+    "create": 6,
+    "put": 3,
     "taken": 2,
     "patch": 14,
     "replace": 10,

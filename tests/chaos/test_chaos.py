@@ -30,8 +30,7 @@ SECONDS = float(os.environ.get("TWOFOLD_CHAOS_SECONDS") or 45)
 SEED = int(os.environ.get("TWOFOLD_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 CLIENTS, READERS = 8, 2
 LEVEL_SECONDS = 60.0  # after everything is up
-BESIDES = 240.0  # seconds that a run takes beside its faults: engines start, roles come back, all is looked at
-ROUND_BESIDES = 240.0
+BESIDES = 240.0  # seconds that a run may take beside its faults, and each of its rounds: engines and roles start, all is looked at
 
 
 class Run:
@@ -43,6 +42,7 @@ class Run:
         self._clients = [Client(NAME, commands, history, operations(SEED, number)) for number in range(CLIENTS)]
         self._readers = [Reader(NAME, queries, history, number) for number in range(READERS)]
         self.supervisor = Supervisor(cluster, history)
+        self._faults, self._levels = 0, [0.0]
 
     def open(self) -> None:
         self.supervisor.heal()
@@ -52,26 +52,27 @@ class Run:
     def round(self, planned: Round) -> list[str]:
         """What was wrong at its end."""
         limits = Limits()
+        self._faults += len(planned.faults)
         with ThreadPoolExecutor(CLIENTS + READERS) as pool:
             running = [pool.submit(each.run, limits) for each in (*self._clients, *self._readers)]
             try:
                 self.supervisor.carry_out(planned.faults, planned.seconds)
                 self.supervisor.heal()
-                self.history.event("healed")
             finally:
                 limits.give_up_at = time.monotonic() + LEVEL_SECONDS
                 limits.stopping.set()
-            self._level(time.monotonic() + LEVEL_SECONDS)
+            self._level(time.monotonic())
             for each in running:
                 each.result()
         return self._looked()
 
-    def _level(self, until: float) -> None:
+    def _level(self, begun: float) -> None:
         """Waits for every loop to be at zero lag."""
         while left := behind(self.cluster):
             self.supervisor.tend(time.monotonic() + 0.2)
-            if time.monotonic() > until:
+            if time.monotonic() > begun + LEVEL_SECONDS:
                 return self.history.complain(f"{left} {LEVEL_SECONDS:.0f} s after everything was up")
+        self._levels.append(time.monotonic() - begun)
         return self.history.event("level")
 
     def _looked(self) -> list[str]:
@@ -80,6 +81,20 @@ class Run:
             if verified.returncode:
                 self.history.complain(f"twofold verify: {verified.returncode} {verified.stdout[-1000:]}{verified.stderr[-1000:]}")
         return [*self.history.complaints, *check(self.history.sent, gather(self.cluster))]
+
+    def summary(self) -> str:
+        sent, reads = self.history.sent, self.history.reads
+        parts = [
+            f"chaos: seed {SEED}",
+            f"{self._faults} faults",
+            f"level {max(self._levels):.1f} s after everything was up",
+            f"{len(sent)} operations",
+            f"{sum(1 for each in sent if each.done)} done",
+            f"{sum(1 for each in sent if each.operation.twin is not None)} with a twin",
+            *(f"{count} reads {outcome}" for outcome, count in sorted(reads.items())),
+            f"{len(self.supervisor.gave_up)} roles gave up",
+        ]
+        return ", ".join(parts)
 
     def close(self) -> None:
         self.supervisor.stop()
@@ -105,7 +120,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.mark.engine
 @pytest.mark.alone
-@pytest.mark.timeout(BESIDES + SECONDS + ROUND_BESIDES * len(plan(SEED, SECONDS)))
+@pytest.mark.timeout(SECONDS + BESIDES * (1 + len(plan(SEED, SECONDS))))
 def test_nothing_comes_of_it(cluster: Cluster, told: list[str]) -> None:
     history = History(cluster.folder / "history.ndjson")
     run, wrong = Run(cluster, history), []
@@ -117,16 +132,8 @@ def test_nothing_comes_of_it(cluster: Cluster, told: list[str]) -> None:
     run.close()
     history.close()
     wrong = wrong or history.complaints
-    told.append(_summary(run, planned))
+    told.append(run.summary())
     if wrong:
         lines = "\n".join(wrong)
         again = f"make chaos SECONDS={SECONDS:g} SEED={SEED}"
         pytest.fail(f"{lines}\n\n{told[-1]}\nhistory, logs: {cluster.folder}\nagain: {again}", pytrace=False)
-
-
-def _summary(run: Run, planned: Round) -> str:
-    sent = run.history.sent
-    done = sum(1 for each in sent if each.done)
-    reads = ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.history.reads.items()))
-    gave_up = f", {len(run.supervisor.gave_up)} roles gave up" if run.supervisor.gave_up else ""
-    return f"chaos: seed {SEED}, round {planned.number}, {len(sent)} operations, {done} done; reads: {reads}{gave_up}"
