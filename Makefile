@@ -45,8 +45,8 @@ engines-down: .venv/test ## Stop them
 
 lock: .venv/run ## Write the lock files anew: the newest versions that pyproject.toml allows, with their hashes
 	@$(PIP) uv
-	@echo hatchling | $(LOCK) --extra all pyproject.toml - -o requirements.lock
-	@printf 'hatchling\neditables\n' | $(LOCK) --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
+	@printf 'hatchling\neditables\n' | $(LOCK) --extra test pyproject.toml - -o requirements-test.lock
+	@echo hatchling | $(LOCK) --extra all -c requirements-test.lock pyproject.toml - -o requirements.lock
 
 clean: ## Remove the environment and the embedded data, not the engines
 	rm -rf .venv data
