@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import insert, update
-from store_contract import APP, MEMBERS, SAMPLES, new_id, until
+from store_contract import APP, MEMBERS, SAMPLES, SECRETS, member, new_id, receipt, until
 
 from twofold.fields import timestamp
 from twofold.record import Record
@@ -16,6 +16,7 @@ from twofold.store import outbox as outbox_module
 from twofold.store.engine import Database
 from twofold.store.leases import SqlLeases
 from twofold.store.outbox import SqlOutbox
+from twofold.store.port import Writes
 from twofold.store.sql import SqlStore
 from twofold.store.tables import Tables
 
