@@ -12,6 +12,7 @@ import pytest
 
 import twofold
 from tests.stack import JSON, Stack
+from twofold.errors import Overloaded, Stopping
 from twofold.runtime.problems import PROBLEMS
 
 SOURCES = sorted(Path(twofold.__file__).parent.rglob("*.py"))
@@ -59,7 +60,7 @@ def test_every_code_in_the_sources_has_its_meaning() -> None:
 
 
 def test_every_meaning_is_of_a_code_in_the_sources() -> None:
-    made_elsewhere = {"refused", "not-found", "method-not-allowed", "malformed-header"}
+    made_elsewhere = {Overloaded.code, Stopping.code, "refused", "not-found", "method-not-allowed", "malformed-header"}
     assert set(PROBLEMS) - made_elsewhere <= {code for _, code in raised_codes()}
 
 

@@ -13,7 +13,9 @@ import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from twofold.runtime.process import _OneWrite, _Server, bind
+from twofold.runtime.onewrite import OneWrite
+from twofold.runtime.process import bind
+from twofold.runtime.server import Server
 
 SECONDS = 10
 
@@ -35,7 +37,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @contextmanager
 def served() -> Iterator[int]:
     bound = bind("127.0.0.1", 0, "TWOFOLD_COMMAND_PORT")
-    server = _Server(app)
+    server = Server(app)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve([bound])), daemon=True)
     thread.start()
     while not server.started:
@@ -105,7 +107,7 @@ class Transport:
 
 def test_head_and_body_are_one_write() -> None:
     inner: Any = Transport()
-    one = _OneWrite(inner)
+    one = OneWrite(inner, lambda: None)
     one.write(b"HTTP/1.1 200 OK\r\n\r\n")
     assert inner.written == []
     one.write(b"body")
@@ -114,7 +116,7 @@ def test_head_and_body_are_one_write() -> None:
 
 def test_a_head_alone_is_written_before_the_end() -> None:
     inner: Any = Transport()
-    one = _OneWrite(inner)
+    one = OneWrite(inner, lambda: None)
     one.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    one.close()
+    one.end()
     assert (inner.written, inner.closed) == ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], True)

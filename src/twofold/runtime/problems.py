@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 PROBLEMS = {
+    "malformed-request": "The request is not one of HTTP/1.1, or has not one Host. The connection is closed.",
+    "timeout": "It took too long until the request was whole: 10 s for its head, 30 s for a slow body. The connection is closed.",
     "malformed-json": "The body is not JSON, or JSON that could be read in two ways (a member twice, NaN, half a surrogate pair).",
     "malformed-header": "A header does not have the form that its specification gives it.",
     "invalid-parameter": "A query parameter is unknown or its value does not fit; `errors` names it and what is allowed.",
@@ -16,7 +18,7 @@ PROBLEMS = {
     "deleted": "The id was deleted. A deleted id is never given out again.",
     "version-mismatch": "The resource has another version than If-Match names; `version` is the current one.",
     "precondition-required": "PUT needs If-Match with the version that it replaces, or If-None-Match: * to create.",
-    "too-large": "The body, or the resource that it leads to, is too large.",
+    "too-large": "The address, the headers, the body or the resource that it leads to is too large.",
     "unsupported-media-type": "The Content-Type is not the one that this method takes.",
     "validation-failed": "The body does not fit the declaration; `errors` lists everything that is wrong with it.",
     "taken": "A unique value belongs to another resource. The code names the field: `email-taken`.",

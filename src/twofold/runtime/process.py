@@ -9,29 +9,23 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import structlog
-import uvicorn
 import uvloop
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twofold.errors import SettingsError
 from twofold.runtime import interpreter
 from twofold.runtime.hosts import LocalHosts, is_loopback
+from twofold.runtime.server import Server, descriptors
 from twofold.runtime.service import Service, stop_all
 from twofold.urls import authority
 
 log: Any = structlog.get_logger()
-HTTP_SECONDS = 3  # for requests that run when the process is told to stop
 LOOP_SECONDS = 6.0  # for the loops after that: together below the 10 s that supervisors give
-BACKLOG = 2048
-MAX_HEADERS = 16 * 1024  # bytes
-MAX_URL = 64 * 1024  # bytes; a cursor holds the values that a page was sorted by
 
 
 @dataclass(slots=True)
@@ -66,7 +60,8 @@ class Process:
             loop.add_signal_handler(number, _stop, stop, signal.Signals(number).name)
         for service in self.services:
             service.start()
-        servers = [_Server(LocalHosts(app) if _is_local(bound) else app) for app, bound in self.servers]
+        most = descriptors(len(self.servers))
+        servers = [Server(LocalHosts(app) if _is_local(bound) else app, most) for app, bound in self.servers]
         tasks = [asyncio.create_task(server.serve([bound])) for server, (_, bound) in zip(servers, self.servers, strict=True)]
         while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
@@ -99,85 +94,6 @@ class Process:
             for close in self.closes:
                 close()
         return left
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handling: the process has one for all servers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                proxy_headers=False,
-                timeout_graceful_shutdown=HTTP_SECONDS,
-                timeout_keep_alive=30,
-                http=_LimitedProtocol,
-                ws="none",
-                backlog=BACKLOG,
-            )
-        )
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _LimitedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with a bound on the head of a request; beyond it the answer is 400 and the connection is closed."""
-
-    _head = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, _OneWrite(transport)))
-
-    def on_response_complete(self) -> None:
-        cast(_OneWrite, self.transport).flush()
-        super().on_response_complete()
-
-    def on_message_begin(self) -> None:
-        self._head = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > MAX_URL:
-            raise ValueError("the address is too long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head += len(name) + len(value)
-        if self._head > MAX_HEADERS:
-            raise ValueError("the headers are too large")
-        super().on_header(name, value)
-
-
-class _OneWrite:
-    """A transport that sends the head of an answer together with what follows: each write is a system call, and wakes the client."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
-            self._head += data
-        else:
-            self._transport.write(self._head + data)
-            self._head = b""
-
-    def flush(self) -> None:
-        if self._head:
-            self.write(b"")
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 def bind(host: str, port: int, variable: str, *, shared: bool = False) -> socket.socket:

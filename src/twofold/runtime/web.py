@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -23,12 +24,14 @@ from twofold.runtime.failures import Failures, instance
 from twofold.runtime.looks import EngineLook
 from twofold.runtime.problems import PROBLEMS
 
-MAX_BODY = 64 * 1024
+MAX_BODY = 64 * 1024  # bytes, where an address does not say otherwise
+MOST_BODY = 2 << 20  # at any address
 CLIENT = "twofold.client"  # in the scope: the Client, where the server knows it
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 Respond = Callable[[Request], Awaitable[Response]]
 Health = Mapping[str, Callable[[], Any]]  # looks at each engine, which raise where it is not well
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -58,8 +61,11 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The body, read no further than its limit."""
+    """The body, read no further than its limit, and not at all where it is said to be longer."""
+    declared = request.headers.get("content-length", "")
     body, more = bytearray(), True
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -67,9 +73,12 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
-            detail = f"The body should have at most {limit // 1024} KiB."
-            raise Problem(413, "too-large", detail, headers={"Connection": "close"})
+            raise _too_large(limit)
     return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "too-large", f"The body should have at most {limit // 1024} KiB.", headers={"Connection": "close"})
 
 
 def size(request: Request) -> int:
@@ -95,6 +104,10 @@ def problem(error: Problem) -> Response:
         **error.members,
     }
     return Response(orjson.dumps(body), error.status, {**SECURITY, "Content-Type": "application/problem+json", **error.headers})
+
+
+def overloaded(error: Overloaded) -> Problem:
+    return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
 
 
 def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str, Any]], health: Health, needs: str) -> Web:
@@ -172,6 +185,8 @@ class Web:
             await send(message)
 
         try:
+            if _CONTROL.search(scope["path"]):  # which Starlette's routes would pass over at their end
+                raise HTTPException(404)
             await self.router(scope, receive, noted)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
@@ -199,7 +214,7 @@ def _problem_of(error: BaseException) -> Problem:
     if isinstance(error, asyncio.CancelledError):  # the service stops, and waits no longer
         error = Stopping()
     if isinstance(error, Overloaded):
-        return Problem(503, error.code, error.detail, headers={"Retry-After": f"{error.seconds}"})
+        return overloaded(error)
     return Problem(500, "internal-error", "The service failed to answer.")
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import structlog
 
-from twofold.runtime.process import HTTP_SECONDS, LOOP_SECONDS
+from twofold.runtime.process import LOOP_SECONDS
 from twofold.runtime.retry import Backoff
+from twofold.runtime.server import HTTP_SECONDS
 from twofold.runtime.service import Service
 from twofold.telemetry import WORKER
 
