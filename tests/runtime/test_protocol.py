@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from twofold.runtime import protocol
 from twofold.runtime.batcher import Batcher
 from twofold.runtime.hosts import LocalHosts
 from twofold.runtime.process import bind
-from twofold.runtime.server import Server
+from twofold.runtime.server import Server, descriptors
 from twofold.runtime.web import Endpoint, Web, answer, read_body
 
 SECONDS = 20
@@ -348,3 +349,42 @@ def until(true: Any) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
+
+
+class Silent:
+    """A transport whose client takes nothing any more."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def get_extra_info(self, *_: Any) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_an_answer_that_nobody_takes_does_not_hold_its_connection_for_ever() -> None:
+    async def run() -> tuple[bool, bool]:
+        server, transport = Server(App().http), Silent()
+        server.config.load()
+        connection: Any = server.config.http_protocol_class(config=server.config, server_state=server.server_state, app_state={})  # type: ignore[call-arg]
+        connection.connection_made(transport)
+        connection.look(1000)
+        before = transport.aborted
+        connection.look(1001 + protocol.STUCK_SECONDS)
+        return before, transport.aborted
+
+    assert uvloop.run(run()) == (False, True)
+
+
+@pytest.mark.parametrize(("soft", "hard", "most"), [(1024, 20_000, 7500), (256, 256, 96), (64, 64, 1), (1024, resource.RLIM_INFINITY, 10_000)])
+def test_there_are_fewer_connections_than_descriptors(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, most: int) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: raised.append(limits))
+    assert descriptors(2) == most
+    assert raised == [(hard, hard)]

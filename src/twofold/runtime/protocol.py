@@ -30,6 +30,7 @@ HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
 STUCK_SECONDS = 30.0  # for a client to take the end of an answer, behind which the connection is closed
 DEAF_SECONDS, DEAF_BYTES = 1.0, 1 << 20  # for which a client is listened to that is refused: a reset would take the answer from it
+_WATCHED = frozenset({b"host", b"expect", b"content-length", b"transfer-encoding"})
 SPARE = 32  # connections above the bound that are told so
 
 
@@ -59,7 +60,7 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()  # when what is read now began to come; 0 while nothing is expected
         self._closing_since = 0.0
         self._unfinished = 0  # bytes behind the last one that led on
-        self._head = self._lines = self._hosts = 0
+        self._head = self._hosts = 0
         self._in_head, self._deaf, self._ignored = True, False, 0
         self._length: list[tuple[bytes, bytes]] = []  # the headers that tell of a body
         self._resumed = False
@@ -84,11 +85,14 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self._since = self._since or self.loop.time()
+        if len(data) <= PIECE and not self._deaf:
+            self._read(data)
+            return
         for start in range(0, len(data), PIECE):
             if self._deaf or self.transport.is_closing():
                 self._ignore(len(data) - start)
                 break
-            self._read(data if len(data) <= PIECE else data[start : start + PIECE])
+            self._read(data[start : start + PIECE])
 
     def _read(self, piece: bytes) -> None:
         try:
@@ -102,7 +106,7 @@ class Protocol(HttpToolsProtocol):
             self._refused(told if isinstance(told, Problem) else malformed)
             return
         self._unfinished += len(piece)
-        if self._unfinished - (len(self.url or b"") if self._in_head else 0) > MAX_HEADERS + PIECE:
+        if self._unfinished > MAX_HEADERS + PIECE + (len(self.url or b"") if self._in_head else 0):
             self._refused(_headers_too_large())
 
     def _ignore(self, count: int) -> None:
@@ -118,7 +122,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope[CLIENT] = self._client  # type: ignore[literal-required]
         self._since, self._in_head = self.loop.time(), True
-        self._unfinished = self._head = self._lines = self._hosts = 0
+        self._unfinished = self._head = self._hosts = 0
         self._length.clear()
 
     def on_url(self, url: bytes) -> None:
@@ -130,19 +134,23 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head += len(name) + len(value) + len(b": \r\n")
-        self._lines += 1
-        if self._head > MAX_HEADERS or self._lines > MAX_LINES:
+        if self._head > MAX_HEADERS or len(self.headers) >= MAX_LINES:
             raise _headers_too_large()
-        if not self._in_head or self._resumed:  # a trailer: whoever stands between us and the client may have looked at headers only
-            return
-        name = name.lower()
+        if self._in_head and not self._resumed:  # not of a trailer: who stands between us and the client may have looked at headers only
+            name = name.lower()
+            if name in _WATCHED:
+                self._watch(name, value)
+            self.headers.append((name, value))
+
+    def _watch(self, name: bytes, value: bytes) -> None:
         if name == b"host":
             self._hosts += 1
-        elif name == b"content-length" and value.isdigit() and (len(value) > 18 or int(value) > MAX_BODY):
-            raise Problem(413, "too-large", f"The body should have at most {MAX_BODY // 1024} KiB.")
-        if name in (b"content-length", b"transfer-encoding"):
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        else:
             self._length.append((name, value))
-        super().on_header(name, value)
+            if value.isdigit() and (len(value) > 18 or int(value) > MAX_BODY):
+                raise Problem(413, "too-large", f"The body should have at most {MAX_BODY // 1024} KiB.")
 
     def on_headers_complete(self) -> None:
         if self._resumed:

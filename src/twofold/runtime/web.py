@@ -150,19 +150,14 @@ class Endpoint:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answered(scope, receive)
-        await response(scope, receive, send)
-
-    async def _answered(self, scope: Scope, receive: Receive) -> Response:
-        """The answer. It is cancelled where the server sees that the client has left."""
-        client: Client | None = scope.get(CLIENT)
-        if client is None:
-            return await self._respond(Request(scope, receive))
+        """Answers. The work on that is cancelled where the server sees that the client has left."""
+        client: Client = scope.get(CLIENT) or Client()
         client.waits_for = asyncio.current_task()
         try:
-            return await self._respond(Request(scope, receive))
+            response = await self._respond(Request(scope, receive))
         finally:
             client.waits_for = None
+        await response(scope, receive, send)
 
 
 class Web:
