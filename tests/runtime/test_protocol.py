@@ -381,7 +381,9 @@ def test_an_answer_that_nobody_takes_does_not_hold_its_connection_for_ever() -> 
     assert uvloop.run(run()) == (False, True)
 
 
-@pytest.mark.parametrize(("soft", "hard", "most"), [(1024, 20_000, 7500), (256, 256, 96), (64, 64, 1), (1024, resource.RLIM_INFINITY, 10_000)])
+@pytest.mark.parametrize(
+    ("soft", "hard", "most"), [(1024, 20_000, 7500), (256, 256, 96), (64, 64, 1), (1024, resource.RLIM_INFINITY, 10_000)]
+)
 def test_there_are_fewer_connections_than_descriptors(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, most: int) -> None:
     raised: list[Any] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
