@@ -253,6 +253,7 @@ class TestTime:
     def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.0)
         monkeypatch.setattr(protocol, "BODY_SECONDS", 0.0)
+        monkeypatch.setattr(protocol, "LEAST_RATE", 1 << 30)
 
     @pytest.mark.parametrize("begun", [b"GET /echo HT", HEAD + b"X-a: b\r\n", HEAD + b"Content-Length: 9\r\n\r\nhi", CHUNKED])
     def test_half_a_request_is_ended(self, server: Running, quick: None, begun: bytes) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from twofold.command.body import MAX_ARGS, MAX_SECRET_BYTES
 from twofold.fields import LIST_LENGTH, Field, argument_of
+from twofold.record import MAX_VALUE
 from twofold.resource import CommandSpec, Declaration
-from twofold.runtime.web import LARGEST_BODY, MAX_BODY
+from twofold.runtime.web import MAX_BODY, MOST_BODY
 
 _ESCAPED = len(r"\ud83d\ude00")  # bytes of one character
 _GROWS = 3  # times that text grows at most, beyond ASCII, when it is written in escapes and not in UTF-8
@@ -16,7 +17,7 @@ _PLAIN = 64  # characters of a number or a date, with room
 
 def of_resource(resource: Declaration) -> int:
     """Bytes of a body that holds a whole resource. What is kept is bounded, and so this is."""
-    return _bounded(resource.fields, LARGEST_BODY)
+    return _bounded(resource.fields, min(_GROWS * MAX_VALUE, MOST_BODY))
 
 
 def of_command(spec: CommandSpec) -> int:

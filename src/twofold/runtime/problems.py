@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROBLEMS = {
     "malformed-request": "The request is not one of HTTP/1.1, or has not one Host. The connection is closed.",
-    "timeout": "It took too long until the request was whole: 10 s for its head, 30 s for its body. The connection is closed.",
+    "timeout": "It took too long until the request was whole: 10 s for its head, 30 s for a slow body. The connection is closed.",
     "malformed-json": "The body is not JSON, or JSON that could be read in two ways (a member twice, NaN, half a surrogate pair).",
     "malformed-header": "A header does not have the form that its specification gives it.",
     "invalid-parameter": "A query parameter is unknown or its value does not fit; `errors` names it and what is allowed.",

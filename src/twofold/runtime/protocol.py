@@ -20,16 +20,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from twofold.errors import Overloaded, Problem, Stopping
 from twofold.runtime.failures import Failures
 from twofold.runtime.onewrite import OneWrite
-from twofold.runtime.web import CLIENT, LARGEST_BODY, Client, Endpoint, Web, overloaded, problem, read_body
+from twofold.runtime.web import CLIENT, MOST_BODY, Client, Endpoint, Web, overloaded, problem, read_body
 
 MAX_HEADERS = 16 * 1024  # bytes
 MAX_LINES = 100
 MAX_URL = 64 * 1024  # bytes; a cursor holds the values that a page was sorted by
 PIECE = 16 * 1024  # bytes that the parser is given at a time, and so about the most by which a bound can be passed
 HEAD_SECONDS = 10.0
-BODY_SECONDS = 30.0
+BODY_SECONDS, LEAST_RATE = 30.0, 2048  # bytes a second, below which a body that takes longer is given up
 STUCK_SECONDS = 30.0  # for a client to take the end of an answer, behind which the connection is closed
-DEAF_SECONDS, DEAF_BYTES = 1.0, 1 << 20  # for which a client is listened to that is refused: a reset would take the answer from it
+DEAF_SECONDS, DEAF_BYTES = 1.0, 4 << 20  # for which a client is listened to that is refused: a reset would take the answer from it
 _WATCHED = frozenset({b"host", b"expect", b"content-length", b"transfer-encoding"})
 SPARE = 32  # connections above the bound that are told so
 
@@ -60,7 +60,7 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()  # when what is read now began to come; 0 while nothing is expected
         self._closing_since = 0.0
         self._unfinished = 0  # bytes behind the last one that led on
-        self._head = self._hosts = 0
+        self._came = self._head = self._hosts = 0
         self._in_head, self._deaf, self._ignored = True, False, 0
         self._length: list[tuple[bytes, bytes]] = []  # the headers that tell of a body
         self._resumed = False
@@ -122,7 +122,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope[CLIENT] = self._client  # type: ignore[literal-required]
         self._since, self._in_head = self.loop.time(), True
-        self._unfinished = self._head = self._hosts = 0
+        self._unfinished = self._came = self._head = self._hosts = 0
         self._length.clear()
 
     def on_url(self, url: bytes) -> None:
@@ -149,8 +149,8 @@ class Protocol(HttpToolsProtocol):
             self.expect_100_continue = value.lower() == b"100-continue"
         else:
             self._length.append((name, value))
-            if value.isdigit() and (len(value) > 18 or int(value) > LARGEST_BODY):
-                raise Problem(413, "too-large", f"The body should have at most {LARGEST_BODY // 1024} KiB.")
+            if value.isdigit() and (len(value) > 18 or int(value) > MOST_BODY):
+                raise Problem(413, "too-large", f"The body should have at most {MOST_BODY // 1024} KiB.")
 
     def on_headers_complete(self) -> None:
         if self._resumed:
@@ -171,6 +171,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
+        self._came += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -217,7 +218,8 @@ class Protocol(HttpToolsProtocol):
             if now - self._closing_since > STUCK_SECONDS:
                 self.transport.abort()
             return
-        late = now - self._since > (HEAD_SECONDS if self._in_head else BODY_SECONDS)
+        seconds = now - self._since
+        late = seconds > HEAD_SECONDS if self._in_head else seconds > BODY_SECONDS and self._came < seconds * LEAST_RATE
         if late and self._since and not self._deaf and not self.flow.read_paused:
             self._end(Problem(408, "timeout", "It took too long until the request was whole."))
 

@@ -23,8 +23,8 @@ from twofold.runtime.failures import Failures, instance
 from twofold.runtime.looks import EngineLook
 from twofold.runtime.problems import PROBLEMS
 
-MAX_BODY = 64 * 1024  # bytes, where an endpoint says nothing else
-LARGEST_BODY = 1536 * 1024  # that an endpoint may say: three times what is kept of a resource, since escapes make text that much longer
+MAX_BODY = 64 * 1024  # bytes, where an address does not say otherwise
+MOST_BODY = 2 << 20  # at any address
 CLIENT = "twofold.client"  # in the scope: the Client, where the server knows it
 JSON = "application/json"
 SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -61,8 +61,11 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The body, read no further than its limit."""
+    """The body, read no further than its limit, and not at all where it is said to be longer."""
+    declared = request.headers.get("content-length", "")
     body, more = bytearray(), True
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -70,9 +73,12 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
-            detail = f"The body should have at most {limit // 1024} KiB."
-            raise Problem(413, "too-large", detail, headers={"Connection": "close"})
+            raise _too_large(limit)
     return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "too-large", f"The body should have at most {limit // 1024} KiB.", headers={"Connection": "close"})
 
 
 def size(request: Request) -> int:
