@@ -11,6 +11,7 @@ import orjson
 import pytest
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from structlog.testing import capture_logs
 
 from tests.stack import Stack
 from twofold import App, Document, Guarded, Keyword, Password, Places, Resource, Text, Unique, command
@@ -28,6 +29,10 @@ class Customer(Resource, name="customers"):
     @command()
     def move(self, to_city: Annotated[str, Field(alias="toCity")], door_code: Annotated[Password, Field(alias="doorCode")]) -> Self:
         return self.model_copy(update={"city": to_city, "state": "moved"})
+
+    @command
+    def spill(self, door_code: Annotated[Password, Field(alias="doorCode")]) -> Self:
+        raise ValueError(f"no door opens to {door_code.get_secret_value()}")
 
 
 class Shop(Resource, name="shops"):
@@ -136,6 +141,12 @@ def test_records_and_columns(market: Stack, ana: str) -> None:
     with market.system.store._database.read() as connection:
         names = [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(customers)")]
     assert {"customer_id", "customer_id_key", "city", "owed", "since", "state", "pass_word", "plain"} <= set(names)
+
+
+def test_a_secret_argument_is_in_no_log(market: Stack, ana: str) -> None:
+    with capture_logs() as logs:
+        answer = market.command.post(f"{ana}/spill", {"doorCode": "HUSH-HUSH"})
+    assert (answer.status_code, "no door opens" in str(logs), "HUSH-HUSH" in str(logs)) == (500, True, False)
 
 
 def test_a_generator_names_fields_and_arguments(market: Stack) -> None:

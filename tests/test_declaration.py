@@ -81,7 +81,7 @@ def test_names_that_are_no_columns_are_refused(name: str, fix: str) -> None:
         *((hint, rf"{hint.__name__} needs its parentheses: Annotated\[…, {hint.__name__}\(\)\]") for hint in (Text, Keyword, Unique)),
         (Guarded, r"Guarded needs its parentheses: Annotated\[…, Guarded\(\)\]"),
         (Column, r'Column needs its parentheses: Annotated\[…, Column\("name"\)\]'),
-        (Places, r"Places needs its parentheses: Annotated\[Decimal, Places\(2\)\]"),
+        (Places, r"Places needs its parentheses: Annotated\[…, Places\(2\)\]"),
     ],
 )
 def test_a_hint_has_its_parentheses(hint: Any, fix: str) -> None:

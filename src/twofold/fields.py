@@ -264,11 +264,7 @@ _KINDS: dict[type, Kind] = {
 }
 
 
-_HINTS: dict[Any, str] = {
-    **{hint: f"Annotated[…, {hint.__name__}()]" for hint in (Text, Keyword, Unique, Guarded)},
-    Column: 'Annotated[…, Column("name")]',
-    Places: "Annotated[Decimal, Places(2)]",
-}
+_HINTS: dict[Any, str] = dict.fromkeys((Text, Keyword, Unique, Guarded), "()") | {Column: '("name")', Places: "(2)"}
 
 
 class Unsupported(Exception):
@@ -311,7 +307,7 @@ def _read(name: str, info: FieldInfo) -> Field:
     bare, hints, nullable, many = _unwrap(info.annotation, list(info.metadata))
     for hint in hints:
         if hint in _HINTS:
-            raise Unsupported(f"{hint.__name__} needs its parentheses: {_HINTS[hint]}")
+            raise Unsupported(f"{hint.__name__} needs its parentheses: Annotated[…, {hint.__name__}{_HINTS[hint]}]")
     found: dict[type, Any] = {type(hint): hint for hint in hints}
     kind, choices = _kind(bare)
     return Field(

@@ -39,7 +39,8 @@ class CommandSpec:
     name: str
     event: str
     arguments: type[Arguments]
-    secret_arguments: frozenset[str]  # by their names on the wire
+    secret_arguments: frozenset[str]  # by their names on the wire, and the same in Python:
+    secret_parameters: frozenset[str]
     takes_context: bool
     description: str = ""
     validator: SchemaValidator = field(compare=False, repr=False, kw_only=True)
@@ -88,12 +89,14 @@ def _command(cls: type[BaseModel], name: str, method: Any) -> CommandSpec:
     hints = hints_of(cls, where, method)
     parameters = dict(list(inspect.signature(method).parameters.items())[1:])
     model, wires = _arguments(cls, name, where, parameters, hints)
+    secrets = frozenset(key for key in wires if _holds_secret(hints[key]))
     _check_result(cls, name, where, hints)
     return CommandSpec(
         name=name,
         event=method.__twofold_event__,
         arguments=model,
-        secret_arguments=frozenset(wire for key, wire in wires.items() if _holds_secret(hints[key])),
+        secret_arguments=frozenset(wires[key] for key in secrets),
+        secret_parameters=secrets,
         takes_context="ctx" in parameters,
         description=inspect.cleandoc(method.__doc__ or ""),
         validator=validator(model.__pydantic_core_schema__),

@@ -55,8 +55,9 @@ def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
 
 def member(resource: Declaration, name: str, value: Any) -> Any:
     """The value of a unique field as state has it. Raises Problem 422."""
+    field = resource.field(name)
     values, *_ = _validated(resource.alone[name], {name: value}, [])
-    return resource.field(name).encode(values[name])
+    return field.encode(values[field.attribute])
 
 
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:

@@ -239,7 +239,7 @@ def _answered(ledger: Ledger, command: Command) -> Answer:
 def _secrets(command: Command) -> list[str]:
     """What no log may have of a command, whatever its error's message says."""
     spec = command.resource.commands.get(command.name)
-    arguments = [getattr(command.arguments, name, None) for name in spec.secret_arguments] if spec else []
+    arguments = [getattr(command.arguments, name, None) for name in spec.secret_parameters] if spec else []
     values = [*command.secrets.values(), *(value.get_secret_value() for value in arguments if isinstance(value, SecretStr | SecretBytes))]
     return [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
 
