@@ -56,7 +56,8 @@ def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
 def member(resource: Declaration, name: str, value: Any) -> Any:
     """The value of a unique field as state has it. Raises Problem 422."""
     values, *_ = _validated(resource.alone[name], {name: value}, [])
-    return resource.field(name).encode(values[name])
+    [found] = values.values()
+    return resource.field(name).encode(found)
 
 
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
