@@ -13,6 +13,8 @@ imports = typer.Typer(no_args_is_help=True, add_completion=False, pretty_excepti
 ENDINGS = "By its ending: .csv .tsv .ndjson .jsonl .json, each also with .gz; - for standard input."
 COLUMNS = "NAME=field renames a column or member, NAME= leaves it out, *= all that are not named; with commas between."
 
+Rejects = Annotated[Path | None, typer.Option(help="Where rejected lines go, with the reason. [default: FILE.rejects.csv or .ndjson]")]
+
 
 @imports.command("import")
 def import_(
@@ -26,9 +28,7 @@ def import_(
     list_separator: Annotated[str, typer.Option(help="What stands between the items of a list in a cell. [default: lists are JSON]")] = "",
     with_ids: Annotated[bool, typer.Option("--with-ids", help="Keep id and created_at, which are left out else.")] = False,
     with_guarded: Annotated[bool, typer.Option("--with-guarded", help="Set fields that only commands change, too.")] = False,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Where rejected lines go, with the reason. [default: FILE.rejects.csv or .ndjson]")
-    ] = None,
+    rejects: Rejects = None,
     app: AppPath = None,
     data: Data = None,
     write_url: WriteUrl = None,

@@ -49,7 +49,7 @@ class Creator(Loader):
             if key not in found:
                 new.append((each.line, self.creation(each, (key, mark))))
             elif found[key].fingerprint != mark:
-                self.rejected(each.line, Problem(409, "key-reused", "The key of this line belongs to something else."))
+                self.rejected(each.line, Problem(422, "idempotency-key-reused", "The key of this line belongs to something else."))
             elif isinstance(alive.get(found[key].id), Row):
                 self.tally.already += 1
             else:
