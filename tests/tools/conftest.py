@@ -18,6 +18,7 @@ from twofold.bootstrap import System, load_app
 from twofold.command.decide import Command
 from twofold.command.writer import Writer
 from twofold.settings import load
+from twofold.store.port import Row
 from twofold.tools import importing
 
 
@@ -68,7 +69,7 @@ class Desk:
 
         def command(system: System, writer: Writer) -> None:
             resource = system.app.resources[name]
-            rows = system.store.scan(resource, "", 1000)
+            rows = [row for row in system.store.scan(resource, "", 1000) if isinstance(row, Row)]
             for row in rows:
                 writer.submit(Command(resource, "delete", row.id, "e", str)).result()
 

