@@ -11,7 +11,7 @@ from tests.tools.conftest import Desk
 from twofold.bootstrap import System
 from twofold.command.decide import Command
 from twofold.command.writer import Writer
-from twofold.imports import loader
+from twofold.imports import creator
 from twofold.store.sql import SqlStore
 
 PEOPLE = "name,city\nAnn,Oslo\nBea,Rome\nCid,Lima\n"
@@ -63,8 +63,8 @@ def test_standard_input_goes_on_too(desk: Desk) -> None:
 def test_clients_cannot_take_the_keys_of_an_import(desk: Desk) -> None:
     from twofold.command import http
 
-    assert not http._KEY.fullmatch(loader.KEY + "a")
-    assert not loader.KEY.isascii()
+    assert not http._KEY.fullmatch(creator.KEY + "a")
+    assert not creator.KEY.isascii()
 
 
 def test_a_receipt_of_something_else_is_no_proof(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

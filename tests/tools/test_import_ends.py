@@ -11,7 +11,8 @@ from tests.tools.conftest import Desk
 
 from twofold.errors import Outdated, Unavailable
 from twofold.imports import loader
-from twofold.imports.loader import Creator, Loader
+from twofold.imports.creator import Creator
+from twofold.imports.loader import Loader
 from twofold.imports.rejects import Rejects
 from twofold.store.sql import SqlStore
 from twofold.tools import progress

@@ -17,8 +17,9 @@ from twofold.bootstrap import WRITE, System, load_app, resource_of
 from twofold.command.passwords import PHC, HashPool
 from twofold.command.writer import Writer
 from twofold.errors import EngineError, SettingsError
+from twofold.imports.creator import Creator
 from twofold.imports.lines import Damaged, Line, Notes
-from twofold.imports.loader import Creator, Interrupted, Loader, Tally
+from twofold.imports.loader import Interrupted, Loader, Tally
 from twofold.imports.objects import objects
 from twofold.imports.options import Options, check
 from twofold.imports.rejects import Rejects
