@@ -23,7 +23,7 @@ from twofold.names import IDENTIFIER, RESERVED
 
 __all__ = ["FREE", "RESERVED", "App", "CommandSpec", "Context", "Declaration", "Resource", "command"]
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
-RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease", "fence"})
+RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease", "fence", "column_kind"})
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {
     "topic": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"),

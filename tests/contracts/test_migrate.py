@@ -27,7 +27,7 @@ from twofold.store.migrate import migrate, pending
 from twofold.store.port import Row, Writes
 from twofold.store.sql import SqlStore
 
-RUNTIME = {"outbox", "unit", "tombstone", "receipt", "lease", "fence"}
+RUNTIME = {"outbox", "unit", "tombstone", "receipt", "lease", "fence", "column_kind"}
 TEXTS = ["", " ", "Z", "it's", '"', ":x::", "%s%%", "\\", "\\'", "😀\n", "now()", "NULL"]
 
 
@@ -216,6 +216,13 @@ class Cases:
             ({"b": (int,)}, {"b": (int | None, None)}, {"b": 7}, {"b": 7}),
             ({"b": (Annotated[str, Field(max_length=10)],)}, {"b": (Annotated[str, Field(max_length=20)],)}, {"b": "ä's"}, {"b": "ä's"}),
             ({"b": (Annotated[str, Unique()],)}, {"b": (Annotated[str, Unique(), Field(max_length=70)],)}, {"b": "x"}, {"b": "x"}),
+            ({"b": (Annotated[Decimal, Places(2)],)}, {"b": (Annotated[Decimal, Places(3)],)}, {"b": "-1.50"}, {"b": "-1.500"}),
+            ({"b": (Annotated[Decimal, Places(3)],)}, {"b": (Annotated[Decimal, Places(2)],)}, {"b": "-1.500"}, {"b": "-1.50"}),
+            ({"b": (int,)}, {"b": (Annotated[Decimal, Places(2)],)}, {"b": 7}, {"b": "7.00"}),
+            ({"b": (Annotated[Decimal, Places(2)] | None, None)}, {"b": (int | None, None)}, {"b": "-7.00"}, {"b": -7}),
+            ({"b": (Annotated[Decimal, Places(2)],)}, {"b": (float,)}, {"b": "1.50"}, {"b": 1.5}),
+            ({"b": (float,)}, {"b": (Annotated[Decimal, Places(2)],)}, {"b": 1.5}, {"b": "1.50"}),
+            ({"b": (list[str],)}, {"b": (list[float],)}, {"b": []}, {"b": []}),
             ({"b": (int,)}, {"c": (int,)}, {"b": 7}, {"c": 7}),
             ({"b": (Annotated[str, Unique()],)}, {"c": (Annotated[str, Unique()],)}, {"b": "x"}, {"c": "x"}),
             ({"b": (int,), "c": (str,)}, {"d": (str,), "e": (int,)}, {"b": 7, "c": "x"}, {"d": "x", "e": 7}),

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Table
 
 from twofold.errors import Outdated
 from twofold.resource import App, Declaration
-from twofold.store import fence
+from twofold.store import fence, kinds
 from twofold.store.engine import Database
 from twofold.store.review import Change, plain, sql_for
 from twofold.store.tables import Tables
@@ -44,6 +44,7 @@ def migrate(app: App, database: Database) -> list[str]:
             _apply(operations, tables, change)
         unknown = fence.unknown(app, connection, Tables(app))
         fence.note(database, connection, Tables(app), unknown)
+        kinds.note(database, connection, Tables(app))
         database.commit(connection)
     return [*map(_words, changes), *_admissions(changes, unknown)]
 
@@ -61,9 +62,11 @@ def _changes(app: App, connection: Connection) -> list[Change]:
     ours = [change for change in flat if change[0] not in _REMOVING + _COMMENTS or _wants_a_value(change)]
     new_columns = {(change[2], change[3].name) for change in ours if change[0] == "add_column"}
     refused = [change for change in ours if not _allowed(change, new_columns)]
-    if refused:
+    others = kinds.changed(connection, Tables(app))
+    if refused or others:
         gone = [change for change in flat if change[0] == "remove_column"]
-        raise Outdated(_refusal(connection, refused, gone, metadata.tables))
+        lines = sql_for(connection, refused, gone, metadata.tables)
+        raise Outdated(_refusal(connection, kinds.sql(connection, others, lines)))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}
     return [change for change in ours if not (change[0] == "add_index" and change[1].table.name in new_tables)]
 
@@ -110,11 +113,12 @@ def _words(change: Change) -> str:
     return f"create index {change[1].name} on {change[1].table.name}"
 
 
-def _refusal(connection: Connection, changes: list[Change], gone: list[Change], declared: Mapping[str, Table]) -> str:
+def _refusal(connection: Connection, lines: list[str]) -> str:
     """The changes that only a person can decide on, with the SQL that would make them."""
+    script = "\n".join(["BEGIN IMMEDIATE;", *lines, "COMMIT;"] if connection.dialect.name == "sqlite" else lines)
     how = "with nothing else running" if connection.dialect.name == "sqlite" else "with the processes of the old declaration stopped"
     return (
         "The tables differ from the declaration in ways that twofold does not change by itself. Make a backup, review this SQL, "
         "adapt it (rows that exist may need other values; a decimal is stored as an integer, 1.50 with two places as 150), and run it, "
-        f"{how}; then `twofold migrate` again:\n{sql_for(connection, changes, gone, declared)}"
+        f"{how}; then `twofold migrate` again:\n{script}"
     )

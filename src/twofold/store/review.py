@@ -22,7 +22,7 @@ _KEPT = ("existing_type", "existing_nullable")  # since MySQL's MODIFY says ever
 Change = tuple[Any, ...]  # Alembic's: kind first, then the table's name at 1 or 2
 
 
-def sql_for(connection: Connection, changes: Sequence[Change], gone: Sequence[Change], declared: Mapping[str, Table]) -> str:
+def sql_for(connection: Connection, changes: Sequence[Change], gone: Sequence[Change], declared: Mapping[str, Table]) -> list[str]:
     """One transaction's statements, a line each. `gone`: columns that are there and no longer declared."""
     sketch = _Sketch(connection, declared)
     renamed = _renamed(changes, gone, sketch.type_of)
@@ -64,9 +64,8 @@ class _Sketch:
         self._sqlite = connection.dialect.name == "sqlite"
         self._modified: set[tuple[str, str]] = set()
 
-    def lines(self) -> str:
-        found = [line for line in self._script.getvalue().splitlines() if line.strip()]
-        return "\n".join(["BEGIN IMMEDIATE;", *found, "COMMIT;"] if self._sqlite else found)
+    def lines(self) -> list[str]:
+        return [line for line in self._script.getvalue().splitlines() if line.strip()]
 
     def type_of(self, column: Column[Any]) -> str:
         return plain(column.type.dialect_impl(self._dialect).compile(dialect=self._dialect))

@@ -107,7 +107,7 @@ def long_text() -> TypeEngine[str]:
 
 
 class Tables:
-    """Every table of an app: one per resource, and the runtime's own six."""
+    """Every table of an app: one per resource, and the runtime's own seven."""
 
     def __init__(self, app: App) -> None:
         self.metadata = MetaData()
@@ -136,6 +136,14 @@ class Tables:
             Column("digest", String(16), primary_key=True),
             Column("number", Integer, nullable=False),
             Column("admitted", Boolean, nullable=False),
+            **_MYSQL,
+        )
+        self.kinds = Table(
+            "column_kind",
+            self.metadata,
+            Column("table_name", String(64), primary_key=True),
+            Column("column_name", String(64), primary_key=True),
+            Column("kind", String(32), nullable=False),
             **_MYSQL,
         )
         self.lease = Table(
@@ -195,7 +203,8 @@ def _resource(metadata: MetaData, resource: Declaration) -> Table:
         Column("version", BigInteger, nullable=False),
     ]
     for field in resource.fields:
-        columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field)))
+        kind = {"kind": _kind(field)}
+        columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field), info=kind))
         if field.unique:
             key = LargeBinary().with_variant(mysql.VARBINARY(UNIQUE_BYTES), "mysql")
             columns.append(Column(field.key_column, key, nullable=field.nullable, info={"of": field.column}))
@@ -220,6 +229,12 @@ def _type(field: Field) -> TypeEngine[Any]:
         "decimal": Scaled(field.places),
     }
     return simple[field.kind]
+
+
+def _kind(field: Field) -> str:
+    """What values are, where columns of one type may hold several kinds."""
+    kind = "secret" if field.secret else f"decimal({field.places})" if field.kind == "decimal" else field.kind
+    return f"list of {kind}" if field.many else kind
 
 
 def _default(field: Field) -> Any:

@@ -1,0 +1,83 @@
+"""Of what kind the values of each column are, which its type does not tell: an integer of 150 is 150, 1.50 or 0.150."""
+
+# ruff: noqa: S608 - names come from the declaration, and are quoted
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection, inspect, select
+
+from twofold.store.engine import Database
+from twofold.store.tables import Tables
+
+_PLACES = re.compile(r"integer|float|decimal\((\d)\)")
+
+
+class Changed(NamedTuple):
+    """A column whose values were written as another kind than is declared."""
+
+    table: str
+    column: str
+    written: str
+    declared: str
+
+
+def changed(connection: Connection, tables: Tables) -> list[Changed]:
+    """The columns of which this is known. Those that nobody has noted yet are taken to be as they are declared."""
+    noted = _noted(connection, tables)
+    return [Changed(*place, noted[place], kind) for place, kind in _declared(tables) if noted.get(place, kind) != kind]
+
+
+def note(database: Database, connection: Connection, tables: Tables) -> None:
+    """Notes the columns that are new."""
+    noted = _noted(connection, tables)
+    new = [(*place, kind) for place, kind in _declared(tables) if place not in noted]
+    if new:
+        database.insert_many(connection, tables.kinds, ("table_name", "column_name", "kind"), new)
+
+
+def sql(connection: Connection, changes: list[Changed], others: list[str]) -> list[str]:
+    """The statements that change columns otherwise, with those around them that make values that exist what is declared."""
+    before: list[str] = []
+    after: list[str] = []
+    for change in changes:
+        place = f"table_name = '{change.table}' AND column_name = '{change.column}'"
+        (before if _is_real(change.written) else after).extend(_converted(connection, change))
+        after.append(f"UPDATE column_kind SET kind = '{change.declared}' WHERE {place};")
+    return [*before, *others, *after]
+
+
+def _converted(connection: Connection, change: Changed) -> Iterator[str]:
+    told = f"-- values of {change.table}.{change.column} are of the kind {change.written}, and {change.declared} is declared"
+    written, declared = _PLACES.fullmatch(change.written), _PLACES.fullmatch(change.declared)
+    if not (written and declared):
+        yield f"{told}: what becomes of them, is for you to write"
+        return
+    more = int(declared[1] or 0) - int(written[1] or 0)
+    if not more:
+        return
+    whole = not (_is_real(change.written) or _is_real(change.declared))
+    divide = "DIV" if whole and connection.dialect.name == "mysql" else "/"
+    quoted = connection.dialect.identifier_preparer.quote
+    name, by = quoted(change.column), f"{10 ** abs(more)}{'' if whole else '.0'}"
+    yield f"{told}: {'digits may be cut off' if more < 0 else f'the largest lose {more} digits before the point'}"
+    yield f"UPDATE {quoted(change.table)} SET {name} = {name} {'*' if more > 0 else divide} {by};"
+
+
+def _is_real(kind: str) -> bool:
+    return kind == "float"
+
+
+def _noted(connection: Connection, tables: Tables) -> dict[tuple[str, str], str]:
+    if not inspect(connection).has_table(tables.kinds.name):
+        return {}
+    return {(row.table_name, row.column_name): row.kind for row in connection.execute(select(tables.kinds))}
+
+
+def _declared(tables: Tables) -> Iterator[tuple[tuple[str, str], str]]:
+    for table in tables.resources.values():
+        for column in table.c:
+            if "kind" in column.info:
+                yield (table.name, column.name), column.info["kind"]
