@@ -119,6 +119,6 @@ def _declared_field(cls: type[BaseModel], name: str) -> Field:
 
 def _defaulted(cls: type[BaseModel], field: Field) -> Field:
     try:
-        return with_default(field, cls.model_fields[field.attribute], memberwise(cls, [field.attribute]))
+        return field if field.required else with_default(field, cls.model_fields[field.attribute], memberwise(cls, [field.attribute]))
     except Unsupported as reason:
         raise DeclarationError(f"{cls.__name__}.{field.attribute}: {reason}") from None

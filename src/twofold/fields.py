@@ -279,13 +279,13 @@ def field_of(attribute: str, name: str, info: FieldInfo) -> Field:
 
 
 def with_default(field: Field, info: FieldInfo, validator: SchemaValidator) -> Field:
-    """The field with the declared default as state. Pydantic does not validate it; the stores would meet it in every row."""
-    if field.required:
-        return field
+    """A field that is not required, with its default as state. Pydantic does not validate it; the stores would meet it in every row."""
     try:
-        value = info.get_default(call_default_factory=True)
+        value, again = (info.get_default(call_default_factory=True) for _ in range(2))
     except ValueError:
         raise Unsupported("its default is made of other fields, which a table cannot do; make it in a method named create") from None
+    if value != again:  # rows that exist need one that stays
+        raise Unsupported("its default is another one each time; give it None, and the value in a method named create")
     try:
         values, *_ = validator.validate_python({field.attribute: value}, by_alias=False, by_name=True)
         return replace(field, default=field.encode(field.checked(values[field.attribute])))
