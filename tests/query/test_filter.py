@@ -155,7 +155,7 @@ def test_everything_wrong_with_fields_and_values_is_told_at_once() -> None:
     found = errors(filter="yaer = 1 AND (price > 0.001 OR plot = x) AND key = x")
     assert [(error["position"], error["detail"].split(" Allowed")[0]) for error in found] == [
         (1, "There is no such field to filter by. Did you mean year?"),
-        (23, "price: A decimal number with no more places than the field has, for example 12.30."),
+        (23, "price: A decimal number with no more digits, and no more places, than the field has, for example 12.30."),
         (32, "There is no such field to filter by."),
         (46, "There is no such field to filter by."),
     ]
