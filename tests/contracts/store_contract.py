@@ -650,7 +650,7 @@ class StoreContract:
             lambda: outbox.lead("me", 1),
             lambda: outbox.resign("me"),
             outbox.backlog,
-            outbox.purge,
+            store.purge,
         ]
         for call in calls:
             with pytest.raises(Unavailable):

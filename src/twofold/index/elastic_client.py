@@ -46,7 +46,6 @@ MISTAKES = frozenset(
         "number_format_exception",
         "parse_exception",
         "parsing_exception",
-        "query_shard_exception",
         "search_parse_exception",
         "too_complex_to_determinize_exception",
         "x_content_e_o_f_exception",
