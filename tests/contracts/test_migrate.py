@@ -196,7 +196,7 @@ class Cases:
         with pytest.raises(Outdated):
             migrate(app(a=(int,), fine=(int, 1), b=(int,)), database)
         assert migrate(app(a=(int,)), database) == []
-        assert migrate(app(a=(int,), fine=(int, 1)), database) == ["add column things.fine"]
+        assert migrate(app(a=(int,), fine=(int, 1)), database) == ["add column things.fine", "admit writers of things as declared here"]
 
     @pytest.mark.parametrize(
         ("before", "after", "old", "new"),
