@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, delete, inspect, select
 
 from twofold.store.engine import Database
 from twofold.store.tables import Tables
@@ -30,9 +30,18 @@ def changed(connection: Connection, tables: Tables) -> list[Changed]:
     return [Changed(*place, noted[place], kind) for place, kind in _declared(tables) if noted.get(place, kind) != kind]
 
 
+def known(connection: Connection, tables: Tables) -> set[tuple[str, str]]:
+    """The columns that were declared when `migrate` ran the last time, by table and name."""
+    return set(_noted(connection, tables))
+
+
 def note(database: Database, connection: Connection, tables: Tables) -> None:
-    """Notes the columns that are new."""
-    noted = _noted(connection, tables)
+    """Notes the columns that are new, and forgets those that are not declared any more."""
+    noted, ours = _noted(connection, tables), {place for place, _ in _declared(tables)}
+    for table, column in noted.keys() - ours:
+        if table in {each.name for each in tables.resources.values()}:
+            place = (tables.kinds.c.table_name == table, tables.kinds.c.column_name == column)
+            connection.execute(delete(tables.kinds).where(*place))
     new = [(*place, kind) for place, kind in _declared(tables) if place not in noted]
     if new:
         database.insert_many(connection, tables.kinds, ("table_name", "column_name", "kind"), new)
@@ -56,14 +65,14 @@ def _converted(connection: Connection, change: Changed) -> Iterator[str]:
         yield f"{told}: what becomes of them, is for you to write"
         return
     more = int(declared[1] or 0) - int(written[1] or 0)
-    if not more:
+    real = _is_real(change.written) or _is_real(change.declared)
+    if not more and not real:
         return
-    whole = not (_is_real(change.written) or _is_real(change.declared))
-    divide = "DIV" if whole and connection.dialect.name == "mysql" else "/"
     quoted = connection.dialect.identifier_preparer.quote
-    name, by = quoted(change.column), f"{10 ** abs(more)}{'' if whole else '.0'}"
-    yield f"{told}: {'digits may be cut off' if more < 0 else f'the largest lose {more} digits before the point'}"
-    yield f"UPDATE {quoted(change.table)} SET {name} = {name} {'*' if more > 0 else divide} {by};"
+    name, by = quoted(change.column), f"{10 ** abs(more)}{'.0' if real else ''}"
+    value = f"{name} {'*' if more > 0 else 'DIV' if not real and connection.dialect.name == 'mysql' else '/'} {by}"
+    yield f"{told}: {'the largest lose digits before the point' if more > 0 else 'digits may be cut off'}"
+    yield f"UPDATE {quoted(change.table)} SET {name} = {f'ROUND({value})' if _is_real(change.written) else value};"
 
 
 def _is_real(kind: str) -> bool:

@@ -17,7 +17,7 @@ from twofold.errors import Outdated
 from twofold.resource import App, Declaration
 from twofold.store import fence, kinds
 from twofold.store.engine import Database
-from twofold.store.review import Change, plain, sql_for
+from twofold.store.review import Change, plain, renames, sql_for
 from twofold.store.tables import Tables
 
 _ADDING = ("add_table", "add_column", "add_index")
@@ -61,10 +61,12 @@ def _changes(app: App, connection: Connection) -> list[Change]:
     flat = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
     ours = [change for change in flat if change[0] not in _REMOVING + _COMMENTS or _wants_a_value(change)]
     new_columns = {(change[2], change[3].name) for change in ours if change[0] == "add_column"}
-    refused = [change for change in ours if not _allowed(change, new_columns)]
+    gone = [change for change in flat if change[0] == "remove_column"]
+    known = kinds.known(connection, Tables(app))
+    renamed = renames(connection, ours, [change for change in gone if (change[2], change[3].name) in known])
+    refused = [change for change in ours if not _allowed(change, new_columns) or change in renamed]
     others = kinds.changed(connection, Tables(app))
     if refused or others:
-        gone = [change for change in flat if change[0] == "remove_column"]
         lines = sql_for(connection, refused, gone, metadata.tables)
         raise Outdated(_refusal(connection, kinds.sql(connection, others, lines)))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}

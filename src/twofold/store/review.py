@@ -35,6 +35,11 @@ def sql_for(connection: Connection, changes: Sequence[Change], gone: Sequence[Ch
     return sketch.lines()
 
 
+def renames(connection: Connection, changes: Sequence[Change], gone: Sequence[Change]) -> list[Change]:
+    """Of columns that came, those that may be one under a new name: to add them would leave its values behind without a word."""
+    return [new for _, new in _renamed(changes, gone, _Sketch(connection, {}).type_of)]
+
+
 def _renamed(changes: Sequence[Change], gone: Sequence[Change], type_of: Callable[[Column[Any]], str]) -> list[tuple[Change, Change]]:
     """Columns that went, with those of the same type that came instead, where there is one of each."""
     came = [change for change in changes if change[0] == "add_column"]
@@ -162,6 +167,8 @@ def _default(column: Column[Any], *, sqlite: bool) -> Any:
     """What rows that exist get: the declared default, else the smallest value of its type; None where NULL will do."""
     if isinstance(column.server_default, DefaultClause):
         return column.server_default.arg
+    if choices := column.info.get("choices"):
+        return None if column.nullable else Grouping(literal(choices[0], String()))
     smallest = {
         Timestamp: "1970-01-01T00:00:00.000Z" if sqlite else "1970-01-01 00:00:00",
         Day: "1970-01-01",

@@ -203,7 +203,7 @@ def _resource(metadata: MetaData, resource: Declaration) -> Table:
         Column("version", BigInteger, nullable=False),
     ]
     for field in resource.fields:
-        kind = {"kind": _kind(field)}
+        kind = {"kind": _kind(field), "choices": () if field.many else field.choices}
         columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field), info=kind))
         if field.unique:
             key = LargeBinary().with_variant(mysql.VARBINARY(UNIQUE_BYTES), "mysql")
