@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from hypothesis import settings
 
@@ -32,6 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.parent if item.path.parent.name == "parity" else item.path
         owner = item.cls.__name__ if isinstance(item, pytest.Function) and item.cls else ""
         item.add_marker(pytest.mark.xdist_group(f"{place.relative_to(item.config.rootpath)}{owner}{engine}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uncached_loggers() -> Iterator[None]:
+    """A logger that keeps the configuration of its first line would hide later ones from `capture_logs`."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **options: configure(**{**options, "cache_logger_on_first_use": False}))
+        yield
 
 
 @pytest.fixture

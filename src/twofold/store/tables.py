@@ -138,14 +138,7 @@ class Tables:
             Column("admitted", Boolean, nullable=False),
             **_MYSQL,
         )
-        self.kinds = Table(
-            "column_kind",
-            self.metadata,
-            Column("table_name", String(64), primary_key=True),
-            Column("column_name", String(64), primary_key=True),
-            Column("kind", String(32), nullable=False),
-            **_MYSQL,
-        )
+        self.kinds = _kinds(self.metadata)
         self.lease = Table(
             "lease",
             self.metadata,
@@ -154,6 +147,17 @@ class Tables:
             Column("expires_at", Timestamp, nullable=False),
             **_MYSQL,
         )
+
+
+def _kinds(metadata: MetaData) -> Table:
+    return Table(
+        "column_kind",
+        metadata,
+        Column("table_name", String(64), primary_key=True),
+        Column("column_name", String(64), primary_key=True),
+        Column("kind", String(32), nullable=False),
+        **_MYSQL,
+    )
 
 
 def _outbox(metadata: MetaData) -> Table:
