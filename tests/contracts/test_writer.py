@@ -216,6 +216,27 @@ class Cases:
         answers = writer.run([command("delete", ana.id), again, third, command("delete", again.id), create("ana@x.de")])
         assert told(answers) == [204, 201, (409, "email-taken"), 204, 201]
 
+    def test_what_is_created_and_deleted_in_one_batch_costs_one_unit(self, writer: Writer, store: SqlStore, outbox: SqlOutbox) -> None:
+        old, new, put = create(), create(**keyed("k")), create(match=ANY)
+        writer.run([old])
+        with counted(store) as sent:
+            asked = [new, put, patch(put.id, {"name": "Bo"}), *(command("delete", one.id) for one in (new, put, old)), create()]
+            assert told(writer.run(asked)) == [201, 201, 200, 204, 204, 204, 201]
+        assert sum(statement.startswith("INSERT INTO unit") for statement, _ in sent) == 1
+        found = store.fetch(MEMBERS, [new.id, put.id, old.id])
+        assert {id_: one.version for id_, one in found.items() if isinstance(one, Tombstone)} == {new.id: 2, put.id: 3, old.id: 2}
+        assert [record.deleted for record in records(outbox)[new.id]] == [False, True]
+
+    def test_no_seal_is_kept_of_what_is_deleted_in_the_same_batch(self, writer: Writer, store: SqlStore) -> None:
+        old, gone = create(), create(**keyed("gone"), seal="$argon2id$gone")
+        writer.run([old])
+        changed = command("secret", old.id, secrets={"pin": "5"}, **keyed("pin"), seal="$argon2id$pin")
+        kept = create(**keyed("kept"), seal="$argon2id$kept")
+        writer.run([changed, gone, kept, command("delete", old.id), command("delete", gone.id)])
+        with store.unit() as unit:
+            found = unit.receipts([key for one in (changed, gone, kept) if (key := one.key)])
+        assert [found[one.key].seal for one in (changed, gone, kept) if one.key] == [None, None, "$argon2id$kept"]
+
     def test_values_change_hands_in_one_batch(self, writer: Writer) -> None:
         a, b, c = (create(f"{name}@x.de") for name in "abc")
         writer.run([a, b, c])

@@ -249,7 +249,7 @@ def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
         return
     for resource in _resources(commands):
         unit.save(resource, ledger.writes(resource))
-    unit.publish(ledger.records, ledger.new_receipts)
+    unit.publish(ledger.records, ledger.receipts_left())
 
 
 def _by_resource(commands: Sequence[Command]) -> list[list[Command]]:
