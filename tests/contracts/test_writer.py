@@ -38,14 +38,15 @@ from structlog.testing import capture_logs
 from test_store import fail_at_commit
 
 from twofold.command import writer as writing
-from twofold.command.decide import ANY, Command
+from twofold.command.decide import ANY, Command, Ledger
 from twofold.command.writer import Answer, Writer
 from twofold.errors import Contended, Problem
 from twofold.record import Record
+from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER
 from twofold.store.engine import Database
 from twofold.store.outbox import SqlOutbox
-from twofold.store.port import Reply, Tombstone
+from twofold.store.port import Reply, Tombstone, Writes
 from twofold.store.sql import SqlStore, SqlUnit
 
 
@@ -362,6 +363,46 @@ class Cases:
         assert isinstance(grave, Tombstone)
         assert grave.deleted_at == times[2]
 
+    def test_an_error_that_nobody_expected_is_told_to_those_that_it_met(
+        self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was committed beside them is told as done."""
+        ana, bo = create(), create()
+        writer.run([ana, bo])
+        writer.run([rename(ana.id, "m")])
+        last, unit = create(), Writer._unit
+
+        def failing(writer: Writer, commands: Sequence[Command]) -> list[Answer]:
+            if list(commands) == [last]:
+                raise ZeroDivisionError
+            return unit(writer, commands)
+
+        monkeypatch.setattr(Writer, "_unit", failing)
+        first, refused, failed = create(), rename(bo.id, "m"), last
+        answers = writer.run([first, refused, failed])
+        assert told(answers[:2]) == [201, (409, "mail-taken")]
+        assert isinstance(answers[2], ZeroDivisionError)
+        assert loaded(store, first.id, last.id).keys() == {first.id}
+
+    def test_locks_that_do_not_hold_stop_their_own_commands_only(
+        self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not for long either: what fails twice in this way fails again."""
+        bad = [create(), create()]
+        writer.run(bad)
+        original = Ledger.writes
+
+        def changed(ledger: Ledger, resource: Declaration) -> Writes:
+            writes = original(ledger, resource)
+            writes.replaces.update({one.id: 99 for one in bad if one.id in writes.replaces})
+            return writes
+
+        monkeypatch.setattr(Ledger, "writes", changed)
+        with counted(store) as sent:
+            answers = told(writer.run([create(), patch(bad[0].id, {"name": "Bo"}), patch(bad[1].id, {"name": "Bo"}), create()]))
+        assert answers == [201, (503, "row-locked"), (503, "row-locked"), 201]
+        assert sum(statement.startswith("INSERT INTO unit") for statement, _ in sent) == 2 + 2 * (2 + 1 + 2)
+
     def test_a_command_that_is_broken_fails_alone(self, writer: Writer) -> None:
         ana, bo = create(), create()
         assert told(writer.run([ana, bo])) == [201, 201]
@@ -607,6 +648,15 @@ class TestMysql(Cases):
         assert isinstance(answer, Reply)
         assert answer.headers["Idempotent-Replayed"] == "true"
         assert len(tries) == 2
+
+    def test_an_id_that_was_made_and_deleted_meanwhile_is_refused(self, mysql: str, store: SqlStore, outbox: SqlOutbox) -> None:
+        other, one, done = SqlStore(APP, Database(mysql)), create(match=ANY), []
+        with before_statement(store, "INSERT INTO members") as interrupt:
+            interrupt(lambda: done or done.extend(Writer(other).run([create(id_=one.id, match=ANY), command("delete", one.id)])))
+            answers = Writer(store).run([one, create()])
+        other.close()
+        assert (told(done), told(answers)) == ([201, 204], [(410, "deleted"), 201])
+        check_consistent(store, outbox)
 
     # rows that somebody else has locked
 

@@ -119,7 +119,7 @@ class Unit(Protocol):
 
     def save(self, resource: Declaration, writes: Writes) -> None:
         """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected, and
-        Contended where a row has not the version that is replaced.
+        Changed where a row has not the version that is replaced.
         """
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:
