@@ -116,7 +116,7 @@ def replay(receipt: Receipt, command: Command, row: Row | None) -> Reply:
     if command.receipt is None or receipt.fingerprint != command.receipt[1]:
         raise reused()
     reply = receipt.kept or _replayed(receipt, command, row)
-    return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body, receipt.seal)
+    return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body, None if receipt.kept else receipt.seal or "")
 
 
 def _replayed(receipt: Receipt, command: Command, row: Row | None) -> Reply:

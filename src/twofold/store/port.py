@@ -40,7 +40,10 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none). `seal` is that of the receipt that it rests on."""
+    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none).
+
+    `seal` is that of the receipt that it rests on, "" where no secrets were given then; None without a receipt, or with one of 0.1.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
