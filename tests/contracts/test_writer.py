@@ -261,6 +261,15 @@ class Cases:
         assert store.count(SAMPLES) == 1
         assert told(writer.run(batch[3:])) == [204]
 
+    def test_units_of_several_resources_lock_them_in_one_order(self, writer: Writer, store: SqlStore) -> None:
+        """Or two of them could wait for each other."""
+        orders = []
+        for turn in (1, -1):
+            with counted(store) as sent:
+                writer.run([create(), Command(SAMPLES, "delete", new_id(), new_id(), new_id)][::turn])
+            orders.append([[name for name in ("members", "samples") if name in str(values)] for told, values in sent if "fence" in told])
+        assert orders == [[["members"], ["samples"]]] * 2
+
     def test_a_key_used_twice_in_a_batch_does_its_command_once(self, writer: Writer, store: SqlStore) -> None:
         first, again, other = create("a@x.de", **keyed("k")), create("a@x.de", **keyed("k")), create("b@x.de", **keyed("k", 1))
         answers = writer.run([first, again, other, create()])

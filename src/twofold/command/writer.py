@@ -272,7 +272,9 @@ def _by_resource(commands: Sequence[Command]) -> list[list[Command]]:
 
 
 def _resources(commands: Sequence[Command]) -> list[Declaration]:
-    return list({command.resource.name: command.resource for command in commands}.values())
+    """In one order for all units: two that lock rows of the same resources then do not wait for each other."""
+    found = {command.resource.name: command.resource for command in commands}
+    return [found[name] for name in sorted(found)]
 
 
 def _busy() -> Problem:
