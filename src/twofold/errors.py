@@ -11,6 +11,7 @@ TwofoldError
 └── EngineError           an adapter's translation of what its driver raised
     ├── Unavailable       the engine is away, starting, read-only or overloaded: try again later
     ├── Contended         deadlock or lock time-out: run the unit again
+    │   └── Changed       a row is not as it was when it was locked
     ├── OutcomeUnknown    the connection was lost, or the disk failed, while committing: ask before doing anything else
     ├── Rejected          the engine will never take this: bad data
     │   ├── Taken         a unique value belongs to somebody else
@@ -103,6 +104,10 @@ class Unavailable(EngineError):
 
 class Contended(EngineError):
     """Somebody else held a lock; the whole unit can be run again."""
+
+
+class Changed(Contended):
+    """A row was not as the unit had locked it; to run it again may find the same."""
 
 
 class OutcomeUnknown(EngineError):

@@ -36,6 +36,10 @@ class Member(Resource, name="members"):
         return self
 
     @command()
+    def enter(self, code: Password | None = None) -> Self:
+        return self
+
+    @command()
     def break_down(self, how: str) -> Self:
         if how == "raise":
             raise ValueError("the reason is told to nobody")
@@ -116,6 +120,18 @@ def test_another_secret_argument_under_the_same_key_is_another_request(club: Sta
     first, other, again = (club.command.post(f"{ana}/invite", body, idempotency_key="k") for body in bodies)
     assert (first.status_code, other.status_code, other.json()["code"]) == (200, 422, "idempotency-key-reused")
     assert (again.status_code, again.headers["idempotent-replayed"], again.json()) == (200, "true", first.json())
+
+
+@pytest.mark.parametrize("bodies", [({}, {"code": "hush-hush"}), ({"code": "hush-hush"}, {}), ({}, {"code": None})])
+def test_a_secret_argument_that_was_not_given_before_is_another_request(club: Stack, ana: str, bodies: tuple[Any, Any]) -> None:
+    first, other, again = (club.command.post(f"{ana}/enter", body, idempotency_key="k") for body in (*bodies, bodies[0]))
+    assert (first.status_code, other.status_code, other.json()["code"]) == (200, 422, "idempotency-key-reused")
+    assert (again.status_code, again.headers["idempotent-replayed"], again.json()) == (200, "true", first.json())
+
+
+def test_of_two_at_the_same_time_of_which_one_gives_a_secret_one_is_another_request(club: Stack, ana: str) -> None:
+    asked = [("POST", f"{ana}/enter", {"json": body, "headers": {"Idempotency-Key": "k"}}) for body in ({}, {"code": "hush-hush"})]
+    assert sorted(answer.status_code for answer in club.command.together(asked)) == [200, 422]
 
 
 def test_another_plain_secret_under_the_same_key_is_another_request(club: Stack, ana: str) -> None:

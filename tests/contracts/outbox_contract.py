@@ -188,6 +188,16 @@ class OutboxContract:
             assert found[0][2] == stuck[0]
             outbox.remove([number for number, _, _ in found[1:]])
 
+    def test_what_was_committed_late_is_never_below_the_floor(self, store: SqlStore, outbox: SqlOutbox, clock: Clock) -> None:
+        """A scan that found nothing is no reason to pass over a row that is pending when it comes to count."""
+        late = self._gap(store, outbox)
+        clock.now += 11
+        assert pending(outbox) == []
+        self._insert(outbox, late)
+        for _ in range(200):
+            clock.now += 1
+            assert [number for number, _, _ in outbox.pending(1)] == [late]
+
     @staticmethod
     def _gap(store: SqlStore, outbox: SqlOutbox) -> int:
         """An id that a slow unit has taken, below others that are removed."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import orjson
 import pytest
-from mysqld import database
-from store_contract import new_id
+from mysqld import connect, database, waiting
+from store_contract import new_id, until
 from structlog.testing import capture_logs
 
 from twofold import App, Resource
@@ -18,6 +19,7 @@ from twofold.command.writer import Writer
 from twofold.documents import of_row, operation
 from twofold.errors import Outdated, Problem
 from twofold.resource import Declaration
+from twofold.store import fence
 from twofold.store.engine import Database
 from twofold.store.migrate import migrate, pending
 from twofold.store.outbox import SqlOutbox
@@ -38,6 +40,11 @@ class New(Resource, name="things"):
 
 class Other(Resource, name="others"):
     name: str
+
+
+class Else(Resource, name="others"):
+    name: str
+    stock: int = 0
 
 
 class Program:
@@ -171,6 +178,31 @@ class TestMysql(Cases):
     def connect(self) -> Iterator[Callable[[], Database]]:
         with database() as url:
             yield lambda: Database(f"{url}?ssl_disabled=true")
+
+    def test_migrate_beside_a_unit_that_comes_the_other_way_is_no_deadlock(self, start: Callable[..., Program]) -> None:
+        old, new = start(Old, Other), start(New, Else)
+        old.migrate()
+        with ThreadPoolExecutor() as pool, connect(old.database._url) as stranger, old.store.unit() as unit:
+            unit._begin(old.app.resources["others"])
+            migrated = pool.submit(new.migrate)
+            until(lambda: waiting(stranger, 1) or migrated.done())
+            unit._begin(old.things)
+            unit.commit()
+            done = migrated.result()
+        assert done[-2:] == ["admit writers of things as declared here", "admit writers of others as declared here"]
+        assert new.ask(new.command("create", new_id(), name="a")) == [201]
+
+    def test_migrate_waits_for_a_unit_longer_than_for_a_lock(self, start: Callable[..., Program], monkeypatch: pytest.MonkeyPatch) -> None:
+        old, new, tries = start(Old), start(New), []
+        old.migrate()
+        original = fence._note
+        monkeypatch.setattr(fence, "_note", lambda *given: (tries.append(given), original(*given)))
+        with ThreadPoolExecutor() as pool, old.store.unit() as unit:
+            unit._begin(old.things)
+            migrated = pool.submit(new.migrate)
+            until(lambda: len(tries) > 1 or migrated.done())
+            unit.commit()
+            assert migrated.result() == ["add column things.stock", "admit writers of things as declared here"]
 
     def test_a_unit_of_the_old_one_that_is_open_is_waited_for(self, start: Callable[..., Program]) -> None:
         """Neither goes on beside the other: the new one's first unit is decided after the old one's last."""

@@ -38,14 +38,15 @@ from structlog.testing import capture_logs
 from test_store import fail_at_commit
 
 from twofold.command import writer as writing
-from twofold.command.decide import ANY, Command
+from twofold.command.decide import ANY, Command, Ledger
 from twofold.command.writer import Answer, Writer
 from twofold.errors import Contended, Problem
 from twofold.record import Record
+from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER
 from twofold.store.engine import Database
 from twofold.store.outbox import SqlOutbox
-from twofold.store.port import Reply, Tombstone
+from twofold.store.port import Reply, Tombstone, Writes
 from twofold.store.sql import SqlStore, SqlUnit
 
 
@@ -216,6 +217,27 @@ class Cases:
         answers = writer.run([command("delete", ana.id), again, third, command("delete", again.id), create("ana@x.de")])
         assert told(answers) == [204, 201, (409, "email-taken"), 204, 201]
 
+    def test_what_is_created_and_deleted_in_one_batch_costs_one_unit(self, writer: Writer, store: SqlStore, outbox: SqlOutbox) -> None:
+        old, new, put = create(), create(**keyed("k")), create(match=ANY)
+        writer.run([old])
+        with counted(store) as sent:
+            asked = [new, put, patch(put.id, {"name": "Bo"}), *(command("delete", one.id) for one in (new, put, old)), create()]
+            assert told(writer.run(asked)) == [201, 201, 200, 204, 204, 204, 201]
+        assert sum(statement.startswith("INSERT INTO unit") for statement, _ in sent) == 1
+        found = store.fetch(MEMBERS, [new.id, put.id, old.id])
+        assert {id_: one.version for id_, one in found.items() if isinstance(one, Tombstone)} == {new.id: 2, put.id: 3, old.id: 2}
+        assert [record.deleted for record in records(outbox)[new.id]] == [False, True]
+
+    def test_no_seal_is_kept_of_what_is_deleted_in_the_same_batch(self, writer: Writer, store: SqlStore) -> None:
+        old, gone = create(), create(**keyed("gone"), seal="$argon2id$gone")
+        writer.run([old])
+        changed = command("secret", old.id, secrets={"pin": "5"}, **keyed("pin"), seal="$argon2id$pin")
+        kept = create(**keyed("kept"), seal="$argon2id$kept")
+        writer.run([changed, gone, kept, command("delete", old.id), command("delete", gone.id)])
+        with store.unit() as unit:
+            found = unit.receipts([key for one in (changed, gone, kept) if (key := one.key)])
+        assert [found[one.key].seal for one in (changed, gone, kept) if one.key] == [None, None, "$argon2id$kept"]
+
     def test_values_change_hands_in_one_batch(self, writer: Writer) -> None:
         a, b, c = (create(f"{name}@x.de") for name in "abc")
         writer.run([a, b, c])
@@ -238,6 +260,15 @@ class Cases:
         assert told(writer.run(batch[:3])) == [201, 201, 201]
         assert store.count(SAMPLES) == 1
         assert told(writer.run(batch[3:])) == [204]
+
+    def test_units_of_several_resources_lock_them_in_one_order(self, writer: Writer, store: SqlStore) -> None:
+        """Or two of them could wait for each other."""
+        orders = []
+        for turn in (1, -1):
+            with counted(store) as sent:
+                writer.run([create(), Command(SAMPLES, "delete", new_id(), new_id(), new_id)][::turn])
+            orders.append([[name for name in ("members", "samples") if name in str(values)] for told, values in sent if "fence" in told])
+        assert orders == [[["members"], ["samples"]]] * 2
 
     def test_a_key_used_twice_in_a_batch_does_its_command_once(self, writer: Writer, store: SqlStore) -> None:
         first, again, other = create("a@x.de", **keyed("k")), create("a@x.de", **keyed("k")), create("b@x.de", **keyed("k", 1))
@@ -283,7 +314,7 @@ class Cases:
         for each in asked:
             first, again = writer.run([each])[0], writer.run([each])[0]
             assert isinstance(first, Reply)
-            assert again == Reply(first.status, {**first.headers, "Idempotent-Replayed": "true"}, first.body)
+            assert again == Reply(first.status, {**first.headers, "Idempotent-Replayed": "true"}, first.body, seal="")
 
     def test_a_repeated_creation_is_answered_under_the_first_id(self, writer: Writer, store: SqlStore) -> None:
         first, other = create("ana@x.de", **keyed("k")), create("ana@x.de", **keyed("k"))
@@ -340,6 +371,46 @@ class Cases:
         grave = store.fetch(MEMBERS, [one.id])[one.id]
         assert isinstance(grave, Tombstone)
         assert grave.deleted_at == times[2]
+
+    def test_an_error_that_nobody_expected_is_told_to_those_that_it_met(
+        self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was committed beside them is told as done."""
+        ana, bo = create(), create()
+        writer.run([ana, bo])
+        writer.run([rename(ana.id, "m")])
+        last, unit = create(), Writer._unit
+
+        def failing(writer: Writer, commands: Sequence[Command]) -> list[Answer]:
+            if list(commands) == [last]:
+                raise ZeroDivisionError
+            return unit(writer, commands)
+
+        monkeypatch.setattr(Writer, "_unit", failing)
+        first, refused, failed = create(), rename(bo.id, "m"), last
+        answers = writer.run([first, refused, failed])
+        assert told(answers[:2]) == [201, (409, "mail-taken")]
+        assert isinstance(answers[2], ZeroDivisionError)
+        assert loaded(store, first.id, last.id).keys() == {first.id}
+
+    def test_locks_that_do_not_hold_stop_their_own_commands_only(
+        self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not for long either: what fails twice in this way fails again."""
+        bad = [create(), create()]
+        writer.run(bad)
+        original = Ledger.writes
+
+        def changed(ledger: Ledger, resource: Declaration) -> Writes:
+            writes = original(ledger, resource)
+            writes.replaces.update({one.id: 99 for one in bad if one.id in writes.replaces})
+            return writes
+
+        monkeypatch.setattr(Ledger, "writes", changed)
+        with counted(store) as sent:
+            answers = told(writer.run([create(), patch(bad[0].id, {"name": "Bo"}), patch(bad[1].id, {"name": "Bo"}), create()]))
+        assert answers == [201, (503, "row-locked"), (503, "row-locked"), 201]
+        assert sum(statement.startswith("INSERT INTO unit") for statement, _ in sent) == 2 + 2 * (2 + 1 + 2)
 
     def test_a_command_that_is_broken_fails_alone(self, writer: Writer) -> None:
         ana, bo = create(), create()
@@ -586,6 +657,15 @@ class TestMysql(Cases):
         assert isinstance(answer, Reply)
         assert answer.headers["Idempotent-Replayed"] == "true"
         assert len(tries) == 2
+
+    def test_an_id_that_was_made_and_deleted_meanwhile_is_refused(self, mysql: str, store: SqlStore, outbox: SqlOutbox) -> None:
+        other, one, done = SqlStore(APP, Database(mysql)), create(match=ANY), []
+        with before_statement(store, "INSERT INTO members") as interrupt:
+            interrupt(lambda: done or done.extend(Writer(other).run([create(id_=one.id, match=ANY), command("delete", one.id)])))
+            answers = Writer(store).run([one, create()])
+        other.close()
+        assert (told(done), told(answers)) == ([201, 204], [(410, "deleted"), 201])
+        check_consistent(store, outbox)
 
     # rows that somebody else has locked
 

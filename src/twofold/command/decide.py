@@ -7,7 +7,7 @@ order against it, and each sees what its neighbours before it did.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +78,7 @@ class Ledger:
         ours = [key for key in {**self.before, **self.rows, **self.graves} if key[0] == resource.name]
         for key in ours:
             old, new = self.before.get(key), self.rows.get(key)
-            if new is not old:
+            if new is not old or key in self.graves:  # what this unit made and deleted was never in the table
                 writes.replaces[key[1]] = old.version if old else 0
             if key in self.graves:
                 writes.deletes.append((key[1], *self.graves[key]))
@@ -89,6 +89,11 @@ class Ledger:
             if new is not None and key in self.secrets:
                 writes.secrets[key[1]] = self.secrets[key]
         return writes
+
+    def receipts_left(self) -> list[Receipt]:
+        """The new receipts, without what they know of the secrets of an id that is deleted by now."""
+        gone = self.graves.keys()
+        return [replace(each, seal=None) if (each.key[1], each.id) in gone else each for each in self.new_receipts]
 
 
 def decide(ledger: Ledger, command: Command) -> Reply:
@@ -111,7 +116,7 @@ def replay(receipt: Receipt, command: Command, row: Row | None) -> Reply:
     if command.receipt is None or receipt.fingerprint != command.receipt[1]:
         raise reused()
     reply = receipt.kept or _replayed(receipt, command, row)
-    return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body, receipt.seal)
+    return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body, None if receipt.kept else receipt.seal or "")
 
 
 def _replayed(receipt: Receipt, command: Command, row: Row | None) -> Reply:

@@ -172,9 +172,15 @@ class CommandService:
             if secrets is not None:
                 await self._hash(command, secrets)
             reply = await self._written(request, command)
-        if reply.seal and not await asyncio.wrap_future(self._hashes.matches(reply.seal, _sealable(command, secrets or {}))):
+        if reply.seal is not None and not await self._same(reply.seal, command, secrets or {}):
             raise reused()  # the same request, but for its secrets
         return answer(reply.status, reply.body, reply.headers)
+
+    async def _same(self, seal: str, command: Command, secrets: dict[str, Any]) -> bool:
+        """Whether a receipt is of these secrets. None given are others than some."""
+        if not seal or not secrets:
+            return not seal and not secrets
+        return await asyncio.wrap_future(self._hashes.matches(seal, _sealable(command, secrets)))
 
     async def _early(self, command: Command, secrets: dict[str, Any]) -> Reply | None:
         """A look before an expensive hash: the answer to what was done before, or a Problem for a unique value that is taken."""

@@ -16,7 +16,7 @@ import structlog
 from pydantic import SecretBytes, SecretStr
 
 from twofold.command.decide import Command, Ledger, decide, taken
-from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken
+from twofold.errors import Changed, Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken
 from twofold.fields import timestamp
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
@@ -64,7 +64,7 @@ class Writer:
 
     def _run(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:
         """A permanent error runs the batch once more (what is taken is looked up now), then its halves, down to the one command that
-        it belongs to. A lock that is not to be had in time runs the commands one by one.
+        it belongs to; so do locks that do not hold. A lock that is not to be had in time runs the commands one by one.
         """
         tries = _Tries(time.monotonic() + patience)
         while True:
@@ -91,11 +91,18 @@ class Writer:
         return None
 
     def _contended(self, commands: Sequence[Command], error: Contended, tries: _Tries) -> list[Answer] | None:
+        if isinstance(error, Changed):
+            tries.changed += 1
+            if tries.changed > 1:  # a third time would find the same
+                return self._halved(commands) if len(commands) > 1 else self._kept_out(error)
         if time.monotonic() <= tries.deadline:
             time.sleep(tries.backoff.next())
             return None
         if len(commands) > 1:
             return self._singly(commands)
+        return self._kept_out(error)
+
+    def _kept_out(self, error: Contended) -> list[Answer]:
         log.warning("a lock was not to be had in time", reason=str(error))
         return [_busy()]
 
@@ -114,20 +121,27 @@ class Writer:
 
     def _in_parts(self, commands: Sequence[Command], parts: Iterable[Sequence[Command]]) -> list[Answer]:
         """One resource's trouble is not the others'."""
-        answers = {id(command): answer for part in parts for command, answer in zip(part, self._run(part), strict=True)}
+        answers = {id(command): answer for part in parts for command, answer in zip(part, self._part(part), strict=True)}
         return [answers[id(command)] for command in commands]
 
     def _halved(self, commands: Sequence[Command]) -> list[Answer]:
         """One bad command among 256 costs some 20 transactions so, not 256."""
         middle = len(commands) // 2
-        return [*self._run(commands[:middle]), *self._run(commands[middle:])]
+        return [*self._part(commands[:middle]), *self._part(commands[middle:])]
+
+    def _part(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:
+        """An error that nobody expected is told to these only: other parts of the batch may be committed."""
+        try:
+            return self._run(commands, patience)
+        except Exception as error:  # noqa: BLE001 - whoever asked raises it
+            return [error] * len(commands)
 
     def _singly(self, commands: Sequence[Command]) -> list[Answer]:
         """Each is tried once. Two that find locks tell that all would, and each costs its time."""
         answers: list[Answer] = []
         locked = 0
         for command in commands:
-            answer = _busy() if locked > 1 else self._run([command], 0)[0]
+            answer = _busy() if locked > 1 else self._part([command], 0)[0]
             locked += isinstance(answer, Problem) and answer.code == "row-locked"
             answers.append(answer)
         return answers
@@ -162,6 +176,7 @@ class _Tries:
     deadline: float
     backoff: Backoff = field(default_factory=lambda: Backoff(0.01, 0.2))
     rejected: int = 0
+    changed: int = 0
     reconnected: bool = False
 
 
@@ -249,7 +264,7 @@ def _save(unit: Unit, ledger: Ledger, commands: Sequence[Command]) -> None:
         return
     for resource in _resources(commands):
         unit.save(resource, ledger.writes(resource))
-    unit.publish(ledger.records, ledger.new_receipts)
+    unit.publish(ledger.records, ledger.receipts_left())
 
 
 def _by_resource(commands: Sequence[Command]) -> list[list[Command]]:
@@ -257,7 +272,9 @@ def _by_resource(commands: Sequence[Command]) -> list[list[Command]]:
 
 
 def _resources(commands: Sequence[Command]) -> list[Declaration]:
-    return list({command.resource.name: command.resource for command in commands}.values())
+    """In one order for all units: two that lock rows of the same resources then do not wait for each other."""
+    found = {command.resource.name: command.resource for command in commands}
+    return [found[name] for name in sorted(found)]
 
 
 def _busy() -> Problem:

@@ -7,12 +7,17 @@ good: it waits for their open units, and what they try afterwards is refused. Ev
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Connection, Table, inspect, select, update
 
-from twofold.errors import Outdated
+from twofold.errors import Contended, Outdated
 from twofold.resource import App, Declaration
+from twofold.runtime.retry import Backoff
 from twofold.store.engine import Database
 from twofold.store.tables import Tables
+
+TRIES = 10  # for one resource, each of which waits a second for a lock
 
 
 def begin(database: Database, connection: Connection, tables: Tables, unit: str, resource: Declaration | None) -> None:
@@ -50,17 +55,35 @@ def unknown(app: App, connection: Connection, tables: Tables) -> list[Declaratio
 
 
 def note(database: Database, connection: Connection, tables: Tables, resources: list[Declaration]) -> None:
-    """Notes declarations as the newest. Where there was none, its writers are let in at once."""
-    fence = tables.fence
+    """Notes declarations as the newest, and commits. Where there was none, its writers are let in at once.
+
+    Each has a transaction of its own, since open units hold the lines of several resources in another order. One that is long is waited
+    for several times. Raises Contended.
+    """
     for resource in resources:
-        rows = connection.execute(select(fence).where(fence.c.resource == resource.name).with_for_update()).all()
-        number = max((row.number for row in rows), default=0) + 1
-        if any(row.digest == resource.fence for row in rows):
-            mine = (fence.c.resource == resource.name, fence.c.digest == resource.fence)
-            connection.execute(update(fence).where(*mine).values(number=number))
-        else:
-            line = (resource.name, resource.fence, number, not rows)
-            database.insert_many(connection, fence, ("resource", "digest", "number", "admitted"), [line])
+        backoff = Backoff(0.01, 0.2)
+        for left in reversed(range(TRIES)):
+            try:
+                with database.translated():
+                    _note(database, connection, tables.fence, resource)
+                database.commit(connection)
+                break
+            except Contended:
+                connection.rollback()
+                if not left:
+                    raise
+                time.sleep(backoff.next())
+
+
+def _note(database: Database, connection: Connection, fence: Table, resource: Declaration) -> None:
+    rows = connection.execute(select(fence).where(fence.c.resource == resource.name).with_for_update()).all()
+    number = max((row.number for row in rows), default=0) + 1
+    if any(row.digest == resource.fence for row in rows):
+        mine = (fence.c.resource == resource.name, fence.c.digest == resource.fence)
+        connection.execute(update(fence).where(*mine).values(number=number))
+    else:
+        line = (resource.name, resource.fence, number, not rows)
+        database.insert_many(connection, fence, ("resource", "digest", "number", "admitted"), [line])
 
 
 def _take_over(connection: Connection, fence: Table, resource: Declaration) -> None:

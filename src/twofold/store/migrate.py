@@ -43,9 +43,9 @@ def migrate(app: App, database: Database) -> list[str]:
         for change in changes:
             _apply(operations, tables, change)
         unknown = fence.unknown(app, connection, Tables(app))
-        fence.note(database, connection, Tables(app), unknown)
         kinds.note(database, connection, Tables(app))
         database.commit(connection)
+        fence.note(database, connection, Tables(app), unknown)
     return [*map(_words, changes), *_admissions(changes, unknown)]
 
 

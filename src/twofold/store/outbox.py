@@ -117,6 +117,8 @@ class _Floor:
             self._scans.append((now, ids[0] if ids else self._highest + 1))
             while now - self._scans[0][0] > LONGEST_UNIT:
                 self._floor = self._scans.popleft()[1]
+            if ids:  # one that was committed just after a scan that had found nothing
+                self._floor = min(self._floor, ids[0])
         if ids:
             self._highest = max(self._highest, ids[-1])
 

@@ -40,7 +40,10 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none). `seal` is that of the receipt that it rests on."""
+    """The answer to a command: HTTP status, headers, body (JSON bytes, b"" for none).
+
+    `seal` is that of the receipt that it rests on, "" where no secrets were given then; None without a receipt, or with one of 0.1.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +122,7 @@ class Unit(Protocol):
 
     def save(self, resource: Declaration, writes: Writes) -> None:
         """Deletes (leaving tombstones, and no seal in a receipt), updates, inserts, in this order. Raises Taken or Rejected, and
-        Contended where a row has not the version that is replaced.
+        Changed where a row has not the version that is replaced.
         """
 
     def publish(self, records: Iterable[tuple[Declaration, Record]], receipts: Iterable[Receipt]) -> None:

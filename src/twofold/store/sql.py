@@ -15,7 +15,7 @@ import uuid_utils
 from sqlalchemy import Connection, Select, Table, func, inspect, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
-from twofold.errors import Contended, Outdated, Taken, Unavailable
+from twofold.errors import Changed, Contended, Outdated, Taken, Unavailable
 from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
@@ -134,6 +134,8 @@ class SqlUnit:
             with self._database.translated():
                 yield
         except Taken as error:
+            if error.field:  # told already
+                raise
             message = str(error.__cause__.orig.args[-1])  # type: ignore[union-attr]
             ends = {field.name: self._database.duplicate(resource.table, field.key_column) for field in resource.uniques}
             named = [name for name, end in ends.items() if message.endswith(end)]
@@ -232,7 +234,7 @@ def _row(resource: Declaration, values: Sequence[Any]) -> Row:
 def _all_found(found: int, wanted: Sequence[Any]) -> None:
     """Locked rows stay as they are; if not, the engine or somebody between gives locks that do not hold."""
     if found != len(wanted):
-        raise Contended(f"{len(wanted) - found} of {len(wanted)} locked rows were changed by somebody else")
+        raise Changed(f"{len(wanted) - found} of {len(wanted)} locked rows were changed by somebody else")
 
 
 def _columns(resource: Declaration) -> list[str]:
