@@ -225,6 +225,8 @@ def test_the_authority_of_the_address_counts_more_than_host(server: Running) -> 
     assert host(b"http://localhost:80/echo", b"evil.com") == 200
     assert host(b"/echo", b"evil.com") == 421
     assert host(b"//evil.com/echo", b"localhost") == 404
+    assert host(b"http://[::1]:3830/echo", b"evil.com") == host(b"http://[::1]/echo", b"evil.com") == 200
+    assert host(b"http://[::2]:3830/echo", b"localhost") == 421
 
 
 @pytest.mark.parametrize("path", [b"/echo%0a", b"/echo%0d", b"/echo%00", b"/%0aecho", b"/echo%7f"])
@@ -246,6 +248,12 @@ def test_who_would_upgrade_is_answered_as_anybody(server: Running, split: bool, 
             assert (status, found["body"]) == (200, "hi")
         connection.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert read(connection)[0] == 200
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"chunked, gzip", b"gzip, chunked, x"])
+def test_a_body_that_the_parser_refuses_behind_an_upgrade_is_malformed(server: Running, coding: bytes) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+    assert refused(server, HEAD + upgrade + coding + b"\r\n\r\nhi") == (400, "malformed-request")
 
 
 class TestTime:

@@ -96,10 +96,7 @@ class Protocol(HttpToolsProtocol):
 
     def _read(self, piece: bytes) -> None:
         try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(piece[upgrade.args[0] :])
-            return
+            self._parse(piece)
         except httptools.HttpParserError as error:
             told = error.__context__
             malformed = Problem(400, "malformed-request", "What was sent is not HTTP/1.1.")
@@ -108,6 +105,21 @@ class Protocol(HttpToolsProtocol):
         self._unfinished += len(piece)
         if self._unfinished > MAX_HEADERS + PIECE + (len(self.url or b"") if self._in_head else 0):
             self._refused(_headers_too_large())
+
+    def _parse(self, piece: bytes) -> None:
+        rest: bytes | None = piece
+        while rest:
+            rest = self._behind_upgrade(rest)
+            if rest is not None:
+                self._go_on_without_upgrade()
+
+    def _behind_upgrade(self, piece: bytes) -> bytes | None:
+        """What the parser has not read, where it stopped at a request to upgrade."""
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            return piece[upgrade.args[0] :]
+        return None
 
     def _ignore(self, count: int) -> None:
         self._ignored += count
@@ -180,7 +192,7 @@ class Protocol(HttpToolsProtocol):
         self._since, self._in_head = 0, True
         super().on_message_complete()
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
+    def _go_on_without_upgrade(self) -> None:
         """We upgrade to nothing, so the request is one as any other (RFC 9110, section 7.8). But the parser has stopped behind the head: a
         new one is told what body comes.
         """
@@ -189,16 +201,17 @@ class Protocol(HttpToolsProtocol):
         if self._length:
             self._resumed = True
             lines = b"".join(b"%b: %b\r\n" % header for header in self._length)
-            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + lines + b"\r\n")
-            self._resumed = False
-        if rest:
-            self._read(rest)
+            try:
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + lines + b"\r\n")
+            finally:
+                self._resumed = False
 
     def _take_host_of_url(self) -> None:
         """Of an address in absolute form, its authority counts, and not the header (RFC 9112, section 3.2.2)."""
         url = httptools.parse_url(self.url)
         if url.host is not None:
-            host = url.host if url.port is None else b"%b:%d" % (url.host, url.port)
+            name = b"[%b]" % url.host if b":" in url.host else url.host
+            host = name if url.port is None else b"%b:%d" % (name, url.port)
             self.headers[:] = [(b"host", host), *((name, value) for name, value in self.headers if name != b"host")]
 
     # Answers, and the end
