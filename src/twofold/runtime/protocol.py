@@ -29,6 +29,8 @@ PIECE = 16 * 1024  # bytes that the parser is given at a time, and so about the 
 HEAD_SECONDS = 10.0
 BODY_SECONDS, LEAST_RATE = 30.0, 2048  # bytes a second, below which a body that takes longer is given up
 STUCK_SECONDS = 30.0  # for a client to take the end of an answer, behind which the connection is closed
+UNTAKEN_SECONDS = 60.0  # for which a client may take nothing of an answer that goes on
+MOST_AHEAD = 16  # requests that wait for the answer to the one before
 DEAF_SECONDS, DEAF_BYTES = 1.0, 4 << 20  # for which a client is listened to that is refused: a reset would take the answer from it
 _WATCHED = frozenset({b"host", b"expect", b"content-length", b"transfer-encoding"})
 SPARE = 32  # connections above the bound that are told so
@@ -58,7 +60,8 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._shared, self._client = shared, Client()
         self._since = self.loop.time()  # when what is read now began to come; 0 while nothing is expected
-        self._closing_since = 0.0
+        self._closing_since = self._unsent_since = 0.0
+        self._unsent = 0  # bytes that the client has not taken, when some were last taken
         self._unfinished = 0  # bytes behind the last one that led on
         self._came = self._head = self._hosts = 0
         self._in_head, self._deaf, self._ignored = True, False, 0
@@ -80,6 +83,8 @@ class Protocol(HttpToolsProtocol):
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True  # of several that were sent at once, uvicorn knows the last one only
         super().connection_lost(exc)
+        self.pipeline.clear()
+        self.cycle = self._answering = None  # type: ignore[assignment]
         self._client.leaves()
 
     def data_received(self, data: bytes) -> None:
@@ -167,6 +172,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._resumed:
             return
+        if len(self.pipeline) >= MOST_AHEAD:
+            raise Problem(400, "malformed-request", f"At most {MOST_AHEAD} requests may wait for the answer to one before them.")
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise Problem(505, "malformed-request", "The service speaks HTTP/1.1.")
@@ -231,10 +238,20 @@ class Protocol(HttpToolsProtocol):
             if now - self._closing_since > STUCK_SECONDS:
                 self.transport.abort()
             return
+        if self._takes_nothing(now):
+            self.transport.abort()
+            return
         seconds = now - self._since
         late = seconds > HEAD_SECONDS if self._in_head else seconds > BODY_SECONDS and self._came < seconds * LEAST_RATE
         if late and self._since and not self._deaf and not self.flow.read_paused:
             self._end(Problem(408, "timeout", "It took too long until the request was whole."))
+
+    def _takes_nothing(self, now: float) -> bool:
+        """Whether the client has taken nothing of an answer for too long. Nothing is written while it has much to take."""
+        unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if unsent == 0 or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > UNTAKEN_SECONDS
 
     def stop(self) -> None:
         """What is being answered is answered as the last on this connection."""
@@ -245,6 +262,18 @@ class Protocol(HttpToolsProtocol):
         """Closes the connection if no answer is owed on it."""
         if not self._owes() and not self._deaf and not self.transport.is_closing():
             self._end(overloaded(Stopping()))
+
+    def cut(self) -> None:
+        """Ends the connection where an answer is begun, or waits for its client: the work on it is given up, and it is not made whole."""
+        cycle = self._answering
+        if cycle is None or cycle.response_complete or not (self.flow.write_paused or cycle.response_started):
+            return
+        cycle.disconnected = True
+        self._client.leaves()
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _end(self, error: Problem) -> None:
         """With this answer, where part of a request is there that has none yet."""
