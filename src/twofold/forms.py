@@ -1,7 +1,8 @@
 """Pydantic's validators, held to the forms of `values`: in JSON and in Python, in lists, in models inside of models.
 
 Its strict mode reads digits as Unix time and `1_000` as a decimal, and rounds integers where a float is asked for. A look before each of
-these kinds sees the value as it was given, behind whatever `mode="before"` validators the app has itself.
+these kinds sees the value as it was given, behind whatever `mode="before"` validators the app has itself. And of a list, no item is looked
+at behind the first that does not fit: a body would have as many errors as it has items.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from twofold import values
 from twofold.values import NotAValue
 
 DECIMAL_DIGITS = 18  # of a field, places included; an argument may have so many before the point
+_ITEMS = frozenset({"frozenset", "list", "set", "tuple"})
 _DATA = frozenset({"cls", "config", "default", "expected", "metadata", "serialization"})  # parts of a schema that are no schemas
 
 
@@ -71,6 +73,8 @@ def _pinned(part: Any, looks: dict[str, Callable[[Any], Any]]) -> Any:
     if not isinstance(part, dict) or _is_look(part):
         return part
     copy = {key: each if key in _DATA else _pinned(each, _KEYS if key == "keys_schema" else looks) for key, each in part.items()}
+    if part.get("type") in _ITEMS and "items_schema" in part:
+        copy["fail_fast"] = True
     look = looks.get(str(part.get("type")))
     return copy if look is None else core_schema.no_info_before_validator_function(look, cast("CoreSchema", copy))
 

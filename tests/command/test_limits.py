@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, field_validator
 from tests.stack import JSON, PATCH, Stack
 
 from twofold import App, Keyword, Resource, Text, command
@@ -74,3 +75,54 @@ def test_every_limit_has_a_bound(desk: Stack) -> None:
     assert desk.command("POST", f"{note}/fill", content=body, headers=JSON).status_code == 413
     parts = desk.command.post(f"{note}/fill", {"parts": ["x" * 60_000] * 5})
     assert (parts.status_code, parts.json()["code"]) == (422, "too-large")
+
+
+NOTED: list[str] = []  # threads in which baskets were validated
+
+
+class Basket(Resource, name="baskets"):
+    tags: Annotated[list[str], Keyword()] = []  # noqa: RUF012
+
+    @field_validator("tags")
+    @classmethod
+    def _noted(cls, value: list[str]) -> list[str]:
+        NOTED.append(threading.current_thread().name)
+        return value
+
+    @command
+    def weigh(self, weights: dict[str, int], parts: list[list[int]]) -> Self:
+        return self
+
+
+class TestErrors:
+    """However much is wrong with a body, the answer is short."""
+
+    @pytest.fixture
+    def shop(self, open_stack: Callable[[App], Stack]) -> Stack:
+        return open_stack(App(Basket))
+
+    def test_of_a_list_the_first_item_that_does_not_fit_is_told(self, shop: Stack) -> None:
+        answer = shop.command.post("/baskets", {"tags": ["a", *[0] * 100_000]})
+        assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, ["/tags/1"])
+
+    def test_of_too_many_members_one_error_is_told(self, shop: Stack) -> None:
+        answer = shop.command.post("/baskets", {f"k{number}": 0 for number in range(5000)})
+        assert (answer.status_code, [error["code"] for error in answer.json()["errors"]]) == (422, ["too_long"])
+
+    def test_the_first_errors_are_told_and_how_many_there_are(self, shop: Stack) -> None:
+        answer = shop.command.post("/baskets", {f"k{number}": 0 for number in range(900)})
+        assert (answer.status_code, len(answer.json()["errors"])) == (422, 100)
+        assert answer.json()["detail"].endswith("It tells 100 errors of 900.")
+
+    @pytest.mark.parametrize(("count", "told"), [(1000, 100), (5000, 1)])
+    def test_arguments_have_few_errors_too(self, shop: Stack, count: int, told: int) -> None:
+        weights = {f"k{number}": "x" for number in range(count)}
+        answer = shop.command.post(shop.command.post("/baskets", {}).headers["location"] + "/weigh", {"weights": weights, "parts": [[1]]})
+        assert (answer.status_code, len(answer.json()["errors"])) == (422, told)
+
+    def test_a_long_body_is_read_beside_the_loop(self, shop: Stack) -> None:
+        NOTED.clear()
+        assert shop.command.post("/baskets", {"tags": ["a"]}).status_code == 201
+        assert shop.command.post("/baskets", {"tags": ["a" * 100] * 900}).status_code == 201
+        assert "reading-0" not in NOTED[0]
+        assert "reading-0" in NOTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -85,4 +86,24 @@ def test_nothing_reads_or_opens_behind_the_end(file: Embedded) -> None:
     file.close()
     with pytest.raises(Unavailable, match="closed"):
         count(file)
+    file.close()
+
+
+def test_what_is_read_from_is_closed_by_whoever_reads(file: Embedded) -> None:
+    with file.read() as connection, file.snapshot() as kept:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(file.close).result(SECONDS)
+        assert connection.execute("SELECT count(*) FROM number").fetchone() == (0,)
+        assert kept.execute("SELECT count(*) FROM number").fetchone() == (0,)
+    assert file._readers == []
+
+
+def test_a_connection_that_cannot_be_prepared_is_closed(tmp_path: Path) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("not prepared")
+
+    file = Embedded(tmp_path / "other.db", fail)
+    with pytest.raises(Unavailable), file.read():
+        pass
+    assert file._readers == []
     file.close()

@@ -25,9 +25,10 @@ from twofold.runtime.batcher import Batcher
 from twofold.runtime.hosts import LocalHosts
 from twofold.runtime.process import bind
 from twofold.runtime.server import Server, descriptors
-from twofold.runtime.web import Endpoint, Web, answer, read_body
+from twofold.runtime.web import Endpoint, Respond, Web, answer, read_body
 
 SECONDS = 20
+LARGE = 16 << 20  # bytes, more than the buffers of both ends hold
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -37,7 +38,7 @@ class App:
     def __init__(self) -> None:
         self.open, self.entered, self.ran = threading.Event(), threading.Semaphore(0), []
         self.batcher: Batcher[str, str] = Batcher("app", self._run, max_items=1)
-        routes = [Route(path, Endpoint(respond), methods=["GET", "POST"]) for path, respond in (("/echo", self.echo), ("/wait", self.wait))]
+        routes = [Route(path, Endpoint(respond), methods=["GET", "POST"]) for path, respond in self._paths()]
         self.http = LocalHosts(Web(routes))
 
     def _run(self, items: list[str]) -> list[str]:
@@ -45,6 +46,12 @@ class App:
         self.entered.release()
         assert self.open.wait(SECONDS)
         return items
+
+    def _paths(self) -> tuple[tuple[str, Respond], ...]:
+        return ("/echo", self.echo), ("/wait", self.wait), ("/large", self.large)
+
+    async def large(self, _: Request) -> Response:
+        return answer(200, b"x" * LARGE)
 
     async def echo(self, request: Request) -> Response:
         body = await read_body(request)
@@ -225,6 +232,8 @@ def test_the_authority_of_the_address_counts_more_than_host(server: Running) -> 
     assert host(b"http://localhost:80/echo", b"evil.com") == 200
     assert host(b"/echo", b"evil.com") == 421
     assert host(b"//evil.com/echo", b"localhost") == 404
+    assert host(b"http://[::1]:3830/echo", b"evil.com") == host(b"http://[::1]/echo", b"evil.com") == 200
+    assert host(b"http://[::2]:3830/echo", b"localhost") == 421
 
 
 @pytest.mark.parametrize("path", [b"/echo%0a", b"/echo%0d", b"/echo%00", b"/%0aecho", b"/echo%7f"])
@@ -246,6 +255,12 @@ def test_who_would_upgrade_is_answered_as_anybody(server: Running, split: bool, 
             assert (status, found["body"]) == (200, "hi")
         connection.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert read(connection)[0] == 200
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"chunked, gzip", b"gzip, chunked, x"])
+def test_a_body_that_the_parser_refuses_behind_an_upgrade_is_malformed(server: Running, coding: bytes) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+    assert refused(server, HEAD + upgrade + coding + b"\r\n\r\nhi") == (400, "malformed-request")
 
 
 class TestTime:
@@ -270,6 +285,47 @@ class TestTime:
                 assert read(connection)[0] == 200
                 for each in list(server.server.server_state.connections):
                     each.look(time.monotonic() + 5)  # type: ignore[union-attr]
+
+
+GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class TestDeaf:
+    """A client that asks and does not read."""
+
+    def test_one_that_takes_nothing_of_an_answer_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "UNTAKEN_SECONDS", 0.0, raising=False)
+        with running() as run, run.connect() as deaf:
+            deaf.sendall(GET % b"/large" * 2)
+            until(lambda: run.server.server_state.connections)
+            until(lambda: not run.server.server_state.connections and not run.server.server_state.tasks)
+
+    def test_one_that_asks_for_too_much_ahead_gets_what_was_begun(self, server: Running) -> None:
+        with server.connect() as connection:
+            connection.sendall(GET % b"/echo" * 1000)
+            status, headers, _ = read(connection)
+            assert (status, headers["connection"]) == (200, "close")
+            assert connection.recv(1) == b""
+
+    def test_some_requests_ahead_are_all_answered(self, server: Running) -> None:
+        with server.connect() as connection:
+            connection.sendall(
+                b"".join(GET % b"/echo?%d" % number for number in range(10))
+                + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % b"/echo"
+            )
+            data = b""
+            while part := connection.recv(65536):
+                data += part
+            assert data.count(b"HTTP/1.1 200 OK") == 11
+
+    def test_the_end_says_nothing_of_answers_that_it_cuts(self, caplog: pytest.LogCaptureFixture) -> None:
+        with running() as run, run.connect() as deaf, run.connect() as waiting:
+            deaf.sendall(GET % b"/large" * 2)
+            waiting.sendall(GET % b"/large")
+            until(lambda: len(run.server.server_state.connections) == 2 and all(c.flow.write_paused for c in run.server._open()))
+            run.stop()
+            until(lambda: not run.server.server_state.tasks)
+        assert caplog.messages == []
 
 
 def test_connections_above_the_bound_are_told_so_and_logged_once() -> None:
@@ -349,7 +405,6 @@ def until(true: Any) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.001)
-
 
 
 class Silent:

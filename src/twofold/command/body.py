@@ -15,11 +15,15 @@ from twofold.resource import CommandSpec, Declaration
 
 MAX_SECRET_BYTES = 1024
 MAX_ARGS = 264 * 1024  # of a record, beside its value: the longest text of a field, and some more
+MOST_MEMBERS = 1000  # of a body that is looked at
+MOST_ERRORS = 100  # that are told
+MOST_FOUND = 2000  # of which the first are told: Pydantic makes all of them at once, and the loop waits meanwhile
 Error = dict[str, Any]
 
 
 def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """The public state and the secrets of a new resource. Raises Problem 422. With `guarded`, fields that commands change may be given."""
+    _refuse_many(body)
     errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
         errors += _weakness(field, body.get(field.name) if isinstance(body, dict) else None)
@@ -30,6 +34,7 @@ def creation(resource: Declaration, body: Any, *, guarded: bool = False) -> tupl
 
 def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = False) -> dict[str, Any]:
     """The members of a replacement or a merge patch, each valid by itself; as a whole they are validated when they are applied."""
+    _refuse_many(body)
     errors = [] if guarded else _guarded(resource, body)
     for field in resource.secrets:
         if field.name in _names(body):
@@ -47,6 +52,7 @@ def members(resource: Declaration, body: Any, *, patch: bool, guarded: bool = Fa
 
 def secret(resource: Declaration, name: str, body: Any) -> dict[str, str]:
     """The new value of one secret: `{"password": "…"}`, held against that field's own rules."""
+    _refuse_many(body)
     given = body if isinstance(body, dict) else {}
     field = resource.field(name)
     values, *_ = _validated(resource.alone[name], given, _weakness(field, given.get(name)))
@@ -62,10 +68,11 @@ def member(resource: Declaration, name: str, value: Any) -> Any:
 
 def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
     """A domain command's arguments, and those of them that are not secret as JSON."""
+    _refuse_many(body)
     try:
         model: BaseModel = spec.validator.validate_json(orjson.dumps(body), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise Problem(422, "validation-failed", "The arguments do not fit.", errors=_errors(error)) from None
+        raise _refusal("The arguments do not fit.", _errors(error)) from None
     dumped = model.model_dump(mode="json", by_alias=True)
     public = {name: value for name, value in dumped.items() if name not in spec.secret_arguments}
     args = orjson.dumps(public)
@@ -77,7 +84,7 @@ def arguments(spec: CommandSpec, body: Any) -> tuple[BaseModel, str | None]:
 def invalid(error: ValidationError, sent: Collection[str] | None = None) -> Problem:
     """422 for a state that does not fit the declaration; where a body was merged into it, with these members `sent`."""
     found = _errors(error) if sent is None else [_merged(each, sent) for each in _errors(error)]
-    return Problem(422, "validation-failed", "The resource does not fit its declaration.", errors=found)
+    return _refusal("The resource does not fit its declaration.", found)
 
 
 def _merged(error: Error, sent: Collection[str]) -> Error:
@@ -107,12 +114,26 @@ def _validated(validator: Any, body: Any, errors: list[Error], ignore: str = "")
         known = _pointed(errors)
         errors += [each for each in _errors(error, ignore) if each["pointer"].removeprefix("/") not in known]
     if errors:
-        raise Problem(422, "validation-failed", "The body does not fit the declaration.", errors=errors)
+        raise _refusal("The body does not fit the declaration.", errors)
     return instance
+
+
+def _refusal(detail: str, errors: list[Error]) -> Problem:
+    more = f" It tells {MOST_ERRORS} errors of {len(errors)}." if len(errors) > MOST_ERRORS else ""
+    return Problem(422, "validation-failed", detail + more, errors=errors[:MOST_ERRORS])
+
+
+def _refuse_many(body: Any) -> None:
+    """Before they are looked at: of each that is unknown an error is made."""
+    if isinstance(body, dict) and len(body) > MOST_MEMBERS:
+        told = _error("", f"An object should have at most {MOST_MEMBERS} members.", "too_long")
+        raise _refusal("The body does not fit the declaration.", [told])
 
 
 def _errors(error: ValidationError, ignore: str = "") -> list[Error]:
     """Pydantic's findings without the input, the address of its site, or what a validator of addresses quotes."""
+    if error.error_count() > MOST_FOUND:
+        return [_error("", f"More than {MOST_FOUND} values do not fit. Mend the kind of some, and send it again.", "too_many_errors")]
     found = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         if each["type"] == ignore:
@@ -124,8 +145,9 @@ def _errors(error: ValidationError, ignore: str = "") -> list[Error]:
 def _detail(message: str) -> str:
     if message.startswith("value is not a valid email address"):  # the rest quotes the address
         return "This is not a valid e-mail address."
-    if " items after validation, not " in message:  # the length of a secret is told in characters, and that of the given one not at all
-        return message.partition(" items after validation")[0] + " characters."
+    if " after validation, not " in message:  # the length of a secret is told in characters, and that of the given one not at all
+        told = message.partition(" after validation")[0]
+        return (f"{told.removesuffix('items')}characters" if told.startswith("Value ") else told) + "."
     return f"{message}."
 
 

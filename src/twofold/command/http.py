@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,12 +19,13 @@ from twofold.command import limits
 from twofold.command.decide import ANY, Command, replay, reused, taken
 from twofold.command.openapi import describe
 from twofold.command.passwords import HashPool
+from twofold.command.reading import Reading
 from twofold.command.writer import Writer, lost, unavailable
 from twofold.errors import EngineError, Problem
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.batcher import Batcher, Begun
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service, size
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, service, size
 from twofold.store.port import Reply, Row, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
@@ -42,7 +44,7 @@ class CommandService:
 
     def __init__(self, app: App, store: WriteStore, writer: Writer, health: Health) -> None:
         self._store, self._writer = store, writer
-        self._hashes = HashPool()
+        self._hashes, self._reading = HashPool(), Reading()
         self._looks: Batcher[Look, Found] = Batcher("look", self._look, max_items=1, max_waiting=256, lanes=LOOK_LANES)
         routes = [route for resource in app for route in self._routes(resource)]
         self.http: Web = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
@@ -50,6 +52,7 @@ class CommandService:
     def close(self) -> None:
         self._writer.stop()
         self._looks.stop()
+        self._reading.stop()
         self._hashes.close()
 
     def _look(self, items: list[Look]) -> list[Found]:
@@ -89,8 +92,7 @@ class CommandService:
         limit = limits.of_resource(resource)
 
         async def create(request: Request) -> Response:
-            body = await read_json(request, limit=limit)
-            state, secrets = bodies.creation(resource, body)
+            body, (state, secrets) = await self._reading.read(request, partial(bodies.creation, resource), limit=limit)
             return await self._new(request, resource, new_id(), body, state, secrets)
 
         return create
@@ -101,14 +103,12 @@ class CommandService:
         async def replace(request: Request) -> Response:
             id_, match = _id(request), _if_match(request)
             if request.headers.get("if-none-match") == "*" and "create" in resource.free:
-                body = await read_json(request, limit=limit)
-                state, secrets = bodies.creation(resource, body)
+                body, (state, secrets) = await self._reading.read(request, partial(bodies.creation, resource), limit=limit)
                 return await self._new(request, resource, id_, body, state, secrets, match=ANY)
             if match is None:
                 detail = 'Send If-Match with the version that this replaces (If-Match: "1"), or If-None-Match: * to create.'
                 raise Problem(428, "precondition-required", detail)
-            body = await read_json(request, limit=limit)
-            members = bodies.members(resource, body, patch=False)
+            body, members = await self._reading.read(request, partial(bodies.members, resource, patch=False), limit=limit)
             return await self._submit(request, _command(request, resource, "replace", id_, match, body, body=members))
 
         return replace
@@ -117,8 +117,8 @@ class CommandService:
         limit = limits.of_resource(resource)
 
         async def patch(request: Request) -> Response:
-            body = await read_json(request, "application/merge-patch+json", limit=limit)
-            members = bodies.members(resource, body, patch=True)
+            make = partial(bodies.members, resource, patch=True)
+            body, members = await self._reading.read(request, make, "application/merge-patch+json", limit=limit)
             return await self._submit(request, _command(request, resource, "patch", _id(request), _if_match(request), body, body=members))
 
         return patch
@@ -131,8 +131,7 @@ class CommandService:
 
     def _secret(self, resource: Declaration, name: str) -> Respond:
         async def secret(request: Request) -> Response:
-            body = await read_json(request)
-            given = bodies.secret(resource, name, body)
+            body, given = await self._reading.read(request, partial(bodies.secret, resource, name))
             command = _command(request, resource, "secret", _id(request), _if_match(request), {**body, name: None})
             return await self._submit(request, command, given)
 
@@ -142,8 +141,7 @@ class CommandService:
         limit = limits.of_command(spec)
 
         async def domain(request: Request) -> Response:
-            body = await read_json(request, empty={}, limit=limit)
-            arguments, args = bodies.arguments(spec, body)
+            body, (arguments, args) = await self._reading.read(request, partial(bodies.arguments, spec), empty={}, limit=limit)
             public = {key: value for key, value in body.items() if key not in spec.secret_arguments}
             command = _command(request, resource, spec.name, _id(request), _if_match(request), public, arguments=arguments, args=args)
             told = {key: value for key, value in body.items() if key in spec.secret_arguments}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from twofold.errors import Contended, Outdated, Rejected, SettingsError, Taken, Unavailable
@@ -117,11 +117,12 @@ class Embedded:
             raise Outdated(f"{self.path}: {error}. Run `twofold migrate`") from error
 
     def close(self) -> None:
+        """Closes what nobody uses. A connection that is read from is closed by whoever reads: from another thread SQLite crashes."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                for connection in [*self._readers, self._writer]:
-                    connection.close()
+                self._end_free()
+                self._writer.close()
 
     def _taken(self) -> sqlite3.Connection:
         self._refuse_closed()
@@ -137,10 +138,17 @@ class Embedded:
         except sqlite3.Error:
             self._end(connection)
             raise
-        if len(self._free) < KEPT:
-            self._free.append(connection)
-        else:
+        if self._closed or len(self._free) >= KEPT:
             self._end(connection)
+            return
+        self._free.append(connection)
+        if self._closed:  # meanwhile
+            self._end_free()
+
+    def _end_free(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._end(self._free.pop())
 
     def _end(self, connection: sqlite3.Connection) -> None:
         self._readers.remove(connection)
@@ -150,7 +158,11 @@ class Embedded:
         self._refuse_closed()
         connection = connect(self.path, readonly=True)
         self._readers.append(connection)
-        self._prepare(connection)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            self._end(connection)
+            raise
         return connection
 
     def _refuse_closed(self) -> None:

@@ -20,7 +20,7 @@ PROBLEMS = {
     "precondition-required": "PUT needs If-Match with the version that it replaces, or If-None-Match: * to create.",
     "too-large": "The address, the headers, the body or the resource that it leads to is too large.",
     "unsupported-media-type": "The Content-Type is not the one that this method takes.",
-    "validation-failed": "The body does not fit the declaration; `errors` lists everything that is wrong with it.",
+    "validation-failed": "The body does not fit the declaration; `errors` lists what is wrong: at most 100, of a list the first item.",
     "taken": "A unique value belongs to another resource. The code names the field: `email-taken`.",
     "refused": "A command of the app refused; `code` and `detail` say why.",
     "idempotency-key-reused": "The Idempotency-Key was used for another request.",

@@ -29,6 +29,8 @@ PIECE = 16 * 1024  # bytes that the parser is given at a time, and so about the 
 HEAD_SECONDS = 10.0
 BODY_SECONDS, LEAST_RATE = 30.0, 2048  # bytes a second, below which a body that takes longer is given up
 STUCK_SECONDS = 30.0  # for a client to take the end of an answer, behind which the connection is closed
+UNTAKEN_SECONDS = 60.0  # for which a client may take nothing of an answer that goes on
+MOST_AHEAD = 16  # requests that wait for the answer to the one before
 DEAF_SECONDS, DEAF_BYTES = 1.0, 4 << 20  # for which a client is listened to that is refused: a reset would take the answer from it
 _WATCHED = frozenset({b"host", b"expect", b"content-length", b"transfer-encoding"})
 SPARE = 32  # connections above the bound that are told so
@@ -58,7 +60,8 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._shared, self._client = shared, Client()
         self._since = self.loop.time()  # when what is read now began to come; 0 while nothing is expected
-        self._closing_since = 0.0
+        self._closing_since = self._unsent_since = 0.0
+        self._unsent = 0  # bytes that the client has not taken, when some were last taken
         self._unfinished = 0  # bytes behind the last one that led on
         self._came = self._head = self._hosts = 0
         self._in_head, self._deaf, self._ignored = True, False, 0
@@ -80,6 +83,8 @@ class Protocol(HttpToolsProtocol):
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True  # of several that were sent at once, uvicorn knows the last one only
         super().connection_lost(exc)
+        self.pipeline.clear()
+        self.cycle = self._answering = None  # type: ignore[assignment]
         self._client.leaves()
 
     def data_received(self, data: bytes) -> None:
@@ -96,10 +101,7 @@ class Protocol(HttpToolsProtocol):
 
     def _read(self, piece: bytes) -> None:
         try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(piece[upgrade.args[0] :])
-            return
+            self._parse(piece)
         except httptools.HttpParserError as error:
             told = error.__context__
             malformed = Problem(400, "malformed-request", "What was sent is not HTTP/1.1.")
@@ -108,6 +110,21 @@ class Protocol(HttpToolsProtocol):
         self._unfinished += len(piece)
         if self._unfinished > MAX_HEADERS + PIECE + (len(self.url or b"") if self._in_head else 0):
             self._refused(_headers_too_large())
+
+    def _parse(self, piece: bytes) -> None:
+        rest: bytes | None = piece
+        while rest:
+            rest = self._behind_upgrade(rest)
+            if rest is not None:
+                self._go_on_without_upgrade()
+
+    def _behind_upgrade(self, piece: bytes) -> bytes | None:
+        """What the parser has not read, where it stopped at a request to upgrade."""
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            return piece[upgrade.args[0] :]
+        return None
 
     def _ignore(self, count: int) -> None:
         self._ignored += count
@@ -155,6 +172,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._resumed:
             return
+        if len(self.pipeline) >= MOST_AHEAD:
+            raise Problem(400, "malformed-request", f"At most {MOST_AHEAD} requests may wait for the answer to one before them.")
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise Problem(505, "malformed-request", "The service speaks HTTP/1.1.")
@@ -180,7 +199,7 @@ class Protocol(HttpToolsProtocol):
         self._since, self._in_head = 0, True
         super().on_message_complete()
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
+    def _go_on_without_upgrade(self) -> None:
         """We upgrade to nothing, so the request is one as any other (RFC 9110, section 7.8). But the parser has stopped behind the head: a
         new one is told what body comes.
         """
@@ -189,16 +208,17 @@ class Protocol(HttpToolsProtocol):
         if self._length:
             self._resumed = True
             lines = b"".join(b"%b: %b\r\n" % header for header in self._length)
-            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + lines + b"\r\n")
-            self._resumed = False
-        if rest:
-            self._read(rest)
+            try:
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + lines + b"\r\n")
+            finally:
+                self._resumed = False
 
     def _take_host_of_url(self) -> None:
         """Of an address in absolute form, its authority counts, and not the header (RFC 9112, section 3.2.2)."""
         url = httptools.parse_url(self.url)
         if url.host is not None:
-            host = url.host if url.port is None else b"%b:%d" % (url.host, url.port)
+            name = b"[%b]" % url.host if b":" in url.host else url.host
+            host = name if url.port is None else b"%b:%d" % (name, url.port)
             self.headers[:] = [(b"host", host), *((name, value) for name, value in self.headers if name != b"host")]
 
     # Answers, and the end
@@ -218,10 +238,20 @@ class Protocol(HttpToolsProtocol):
             if now - self._closing_since > STUCK_SECONDS:
                 self.transport.abort()
             return
+        if self._takes_nothing(now):
+            self.transport.abort()
+            return
         seconds = now - self._since
         late = seconds > HEAD_SECONDS if self._in_head else seconds > BODY_SECONDS and self._came < seconds * LEAST_RATE
         if late and self._since and not self._deaf and not self.flow.read_paused:
             self._end(Problem(408, "timeout", "It took too long until the request was whole."))
+
+    def _takes_nothing(self, now: float) -> bool:
+        """Whether the client has taken nothing of an answer for too long. Nothing is written while it has much to take."""
+        unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if unsent == 0 or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > UNTAKEN_SECONDS
 
     def stop(self) -> None:
         """What is being answered is answered as the last on this connection."""
@@ -232,6 +262,18 @@ class Protocol(HttpToolsProtocol):
         """Closes the connection if no answer is owed on it."""
         if not self._owes() and not self._deaf and not self.transport.is_closing():
             self._end(overloaded(Stopping()))
+
+    def cut(self) -> None:
+        """Ends the connection where an answer is begun, or waits for its client: the work on it is given up, and it is not made whole."""
+        cycle = self._answering
+        if cycle is None or cycle.response_complete or not (self.flow.write_paused or cycle.response_started):
+            return
+        cycle.disconnected = True
+        self._client.leaves()
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _end(self, error: Problem) -> None:
         """With this answer, where part of a request is there that has none yet."""

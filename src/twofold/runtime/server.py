@@ -91,6 +91,8 @@ class Server(uvicorn.Server):
         await self._end(begun + HTTP_SECONDS)
 
     async def _end(self, until: float) -> None:
+        for connection in self._open():
+            connection.cut()
         for task in list(self.server_state.tasks):
             task.cancel()
         while (self.server_state.tasks or self.server_state.connections) and time.monotonic() < until:  # noqa: ASYNC110 - uvicorn has no event

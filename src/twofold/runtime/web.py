@@ -41,7 +41,12 @@ _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinki
 
 
 async def read_json(request: Request, content_type: str = JSON, empty: Any = None, limit: int = MAX_BODY) -> Any:
-    """The body as strict JSON; `empty`, if given, for a body without content. Raises Problem 400, 413 beyond `limit` bytes, or 415.
+    """The body as strict JSON; `empty`, if given, for a body without content. Raises Problem 400, 413 beyond `limit` bytes, or 415."""
+    return parsed(await read_typed(request, content_type, limit), empty)
+
+
+async def read_typed(request: Request, content_type: str, limit: int) -> bytes:
+    """The body that is said to be of this type. Raises Problem 413 or 415.
 
     The type is asked for in any case: it makes a browser ask before it sends what another site's page wants sent.
     """
@@ -52,6 +57,11 @@ async def read_json(request: Request, content_type: str = JSON, empty: Any = Non
         raise Problem(415, "unsupported-media-type", detail, headers=headers)
     body = await read_body(request, limit)
     request.scope["twofold.size"] = len(body)
+    return body
+
+
+def parsed(body: bytes, empty: Any = None) -> Any:
+    """The body as strict JSON, or `empty`. Raises Problem 400."""
     if not body and empty is not None:
         return empty
     try:
