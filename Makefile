@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --g
 ENGINES := $(BIN)/python -m dev.engines
 MEASURED := mysql kafka elasticsearch
 
-.PHONY: help run test check unit chaos bench engines engines-down lock clean
+.PHONY: help run test check unit parity chaos bench engines engines-down lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ check: .venv/test ## Lint, types, and which module may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+parity: .venv/test ## Some 2,000 generated searches instead of 300, on each engine and a model of them
+	@$(ENGINES) up
+	@TWOFOLD_TEST_THOROUGH=1 $(BIN)/pytest -q tests/parity --timeout 900
 
 chaos: .venv/test ## Kill, stop and pause roles and engines while clients move money; SECONDS=3600 SEED=7
 	@TWOFOLD_CHAOS_SECONDS=$(SECONDS) TWOFOLD_CHAOS_SEED=$(SEED) $(BIN)/pytest -q tests/chaos

@@ -21,6 +21,7 @@ from twofold.values import NotAValue
 DECIMAL_DIGITS = 18  # of a field, places included; an argument may have so many before the point
 _ITEMS = frozenset({"frozenset", "list", "set", "tuple"})
 _DATA = frozenset({"cls", "config", "default", "expected", "metadata", "serialization"})  # parts of a schema that are no schemas
+_NAMED = frozenset({"choices", "fields"})  # parts that may be schemas by name, whatever the names are
 
 
 def pinned(schema: CoreSchema) -> CoreSchema:
@@ -51,11 +52,9 @@ def memberwise(model: type[BaseModel], attributes: Collection[str]) -> SchemaVal
 
 
 def _alone(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_alone(each) for each in part]
     if not isinstance(part, dict):
         return part
-    copy = {key: each if key in _DATA else _alone(each) for key, each in part.items()}
+    copy = _copied(part, lambda _, each: _alone(each))
     if part.get("type") == "default":
         return core_schema.with_default_schema(copy["schema"], default=None)
     return copy.get("schema", core_schema.any_schema()) if _takes_info(part) else copy
@@ -68,15 +67,26 @@ def _takes_info(part: dict[str, Any]) -> bool:
 
 
 def _pinned(part: Any, looks: dict[str, Callable[[Any], Any]]) -> Any:
-    if isinstance(part, list):
-        return [_pinned(each, looks) for each in part]
     if not isinstance(part, dict) or _is_look(part):
         return part
-    copy = {key: each if key in _DATA else _pinned(each, _KEYS if key == "keys_schema" else looks) for key, each in part.items()}
+    copy = _copied(part, lambda key, each: _pinned(each, _KEYS if key == "keys_schema" else looks))
     if part.get("type") in _ITEMS and "items_schema" in part:
         copy["fail_fast"] = True
     look = looks.get(str(part.get("type")))
     return copy if look is None else core_schema.no_info_before_validator_function(look, cast("CoreSchema", copy))
+
+
+def _copied(part: dict[str, Any], made: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """A copy of a schema with what is made of each schema in it, by the key that it has there."""
+
+    def of(key: str, each: Any) -> Any:
+        if isinstance(each, list | tuple):  # a choice may have a label
+            return type(each)(of("", one) for one in each)
+        if key in _NAMED and isinstance(each, dict):
+            return {name: made(key, one) for name, one in each.items()}
+        return made(key, each)
+
+    return {key: each if key in _DATA else of(key, each) for key, each in part.items()}
 
 
 def _is_look(part: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ Hypothesis draws the seed of each; the choices that follow from it are plain Pyt
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,8 +43,9 @@ T = TypeVar("T")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe")
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 OPERATORS = ("<", "<=", ">", ">=")
-TREES = 1_200
-WALKS = 80
+THOROUGH = "TWOFOLD_TEST_THOROUGH" in os.environ  # make parity
+TREES = 1_200 if THOROUGH else 180
+WALKS = 80 if THOROUGH else 20
 MOST_WORDS = 36  # that one with typos may stand for: engines look for fewer where a search has several such words
 LONGEST_WALK = 500  # hits
 PAGES = 8

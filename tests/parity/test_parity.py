@@ -1,4 +1,4 @@
-"""Thousands of searches, on each engine and against the model: the same ids, counts and facets, whatever is asked."""
+"""Hundreds of searches, thousands with `make parity`, on each engine and against the model: the same ids, counts and facets, whatever is asked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.parity.compare import differences
 from tests.parity.conftest import Engine
 from tests.parity.model import Model
 from tests.parity.reduce import smallest
-from tests.parity.strategies import Searches, generated
+from tests.parity.strategies import THOROUGH, Searches, generated
 from tests.parity.texts import Request
 from twofold.index.search import Page, Search
 from twofold.query.language import parse
 
-REQUESTS = 1_000
+REQUESTS = 1_000 if THOROUGH else 120
 PARTS = 4  # tests that each take a part of the searches, since a test has its time
 BATCH = 50
 SHOWN = 5

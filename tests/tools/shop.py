@@ -49,4 +49,14 @@ class Account(Resource, name="accounts"):
         return self.model_copy(update={"balance": self.balance + amount})
 
 
-app = App(Product, Order, Lead, Contact, Account)
+class Slot(Resource, name="slots"):
+    """Its creation makes another value of the unique field."""
+
+    code: Annotated[str, Keyword(), Unique()]
+
+    @command()
+    def create(self) -> Self:
+        return self.model_copy(update={"code": self.code[:1]})
+
+
+app = App(Product, Order, Lead, Contact, Account, Slot)

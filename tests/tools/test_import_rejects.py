@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.tools.conftest import Desk
 
+from twofold.imports.rejects import Rejects
+
 BAD = 'sku,name,price,stock\nA1,One,1,1\nA2,"Two,2,2\nA3,Three,many,3\nA4,,4,4\nA5,Five,5,5,5\n'
 
 
@@ -91,6 +93,51 @@ def test_what_is_no_file_of_rejects_is_left_alone(desk: Desk, kind: str) -> None
     assert desk.twofold("import", "products", "a.csv", "--rejects", "other.csv").code == 1
     assert desk.twofold("import", "products", "a.csv", "--rejects", "a.csv").code == 2
     assert desk.twofold("import", "products", "a.csv", "--rejects", "no/where.csv").code == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,cancel_reason\n1,late\n",
+        "id,cancel_reason\n1,_line\n2,_reason\n",
+        "_lines,the_reason\n1,2\n",
+        '"_line,_reason"\n1\n',
+        '{"id":1,"cancel_reason":"late"}\n',
+        '{"id":1,"note":"_line _reason"}\n',
+        '{"line":1,"station":"Main street"}\n',
+        "_reason\n1\n",
+        "_line _reason\n",
+        "\x00_line,_reason",
+    ],
+)
+@pytest.mark.parametrize("rows", ["A1,One\n", "A1,\n"], ids=["none", "one"])
+def test_a_file_that_looks_a_little_like_one_of_rejects_is_left_alone(desk: Desk, content: str, rows: str) -> None:
+    place = desk.write("orders.csv", content)
+    ran = desk.load("a.csv", f"sku,name\n{rows}", "--rejects", "orders.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert "orders.csv exists, and is no file of rejects" in ran.err
+    assert place.read_text() == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sku,_line,_reason,_text,_bytes\n",
+        '"_reason";"_line";"sku"\r\n',
+        '\ufeff"_line"\t"_reason"\n',
+        '"a\nb"|_line|_reason\n',
+        "_line~_reason\n",
+        '{"sku":"A","_line":1,"_reason":""}\n{"_line":',
+        pytest.param('{"sku":"%s","_line":1,"_reason":""}\n' % ("A" * 100_000), id="long"),
+        '{"line":3,"reason":"","text":""}\n',
+        "",
+    ],
+)
+def test_a_file_of_rejects_is_known_by_its_names(tmp_path: Path, content: str) -> None:
+    place = tmp_path / "rejects"
+    place.write_text(content)
+    Rejects(place, frozenset(), ["sku"], "~").close()
+    assert not place.exists()
 
 
 def test_a_link_that_is_put_there_meanwhile_is_not_followed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 from tests.tools.conftest import Desk
 
 from twofold.command.decide import Command
-from twofold.imports.updater import Updater
+from twofold.imports import loader
+from twofold.imports.updater import OVERTAKEN, Updater
 
 STOCK = "sku,name,stock\nA1,One,1\nA2,Two,2\n"
 
@@ -119,7 +120,6 @@ def test_what_others_do_meanwhile_is_seen(desk: Desk, monkeypatch: pytest.Monkey
 
 def test_a_store_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from twofold.errors import Unavailable
-    from twofold.imports import loader
     from twofold.store.sql import SqlStore
 
     monkeypatch.setattr(loader.time, "sleep", lambda _: None)
@@ -133,11 +133,14 @@ def test_a_store_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(SqlStore, "fetch", fails)
     ran = desk.load("a.csv", STOCK, "--update-by", "sku")
     assert ran.tally == "created 2, changed 0, unchanged 0, rejected 0"
-    assert ran.err.count("write store unavailable, waiting") == 1
+    assert ran.err.count("waiting for the write store") == 1
     assert failures == []
 
 
-def test_the_writer_is_asked_again_after_an_outage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [(), ("--update-by", "sku")], ids=["create", "update"])
+def test_the_writer_is_asked_again_after_an_outage_and_that_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
     from twofold.errors import Unavailable
     from twofold.store.sql import SqlStore
 
@@ -149,5 +152,46 @@ def test_the_writer_is_asked_again_after_an_outage(desk: Desk, monkeypatch: pyte
         return unit(self)
 
     monkeypatch.setattr(SqlStore, "unit", fails)
-    assert desk.load("a.csv", STOCK).tally == "created 2, already there 0, rejected 0"
+    ran = desk.load("a.csv", STOCK, *options)
+    assert ran.tally.startswith("created 2, ")
+    assert ran.err.count("waiting for the write store") == 1
+    assert '"reason": "away"' in ran.err
     assert failures == []
+
+
+def test_an_id_of_another_row_is_a_reject(desk: Desk) -> None:
+    """The row is not found by the field, and the id stands in the way of a creation, however often it is tried."""
+    desk.load("a.csv", STOCK)
+    [(taken,)] = desk.rows("id", order="sku")[:1]
+    new = "01a20945-6fa1-7411-813c-33a4406f2bd5"
+    content = f"ID,sku,name\n{taken},A8,Eight\n{new},A9,Nine\n{new},A10,Ten\n"
+    ran = desk.load("b.csv", content, "--update-by", "sku", "--with-ids", "--columns", "ID=id")
+    assert (ran.code, ran.tally) == (1, "created 1, changed 0, unchanged 0, rejected 2")
+    rejects = (desk.folder / "b.rejects.csv").read_text()
+    assert rejects.count("ID: The id belongs to a row with another sku") == 2
+    assert [name for (name,) in desk.rows("name", order="sku")] == ["One", "Two", "Nine"]
+
+
+def test_a_creation_that_makes_a_taken_value_of_the_field_is_a_reject(desk: Desk) -> None:
+    ran = desk.load("a.csv", "code\nAx\nAy\n", "--update-by", "code", resource="slots")
+    assert (ran.code, ran.tally) == (1, "created 1, changed 0, unchanged 0, rejected 1")
+    assert "code: What a creation makes of it is taken" in (desk.folder / "a.rejects.csv").read_text()
+
+
+def test_a_row_that_others_change_each_time_is_a_reject(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load("a.csv", STOCK)
+    monkeypatch.setattr(loader.time, "sleep", lambda _: None)
+    rows, times = Updater._rows, []
+
+    def overtaken(self: Updater, keys: object) -> object:
+        found = rows(self, keys)  # type: ignore[arg-type]
+        times.append(1)
+        one = desk.rows("id", order="sku")[0][0]
+        self._writer.submit(Command(self.resource, "patch", one, "e", str, body={"stock": 100 + len(times)})).result()
+        return found
+
+    monkeypatch.setattr(Updater, "_rows", overtaken)
+    ran = desk.load("b.csv", STOCK.replace("One,1", "Uno,7"), "--update-by", "sku")
+    assert (ran.code, ran.tally) == (1, "created 0, changed 0, unchanged 1, rejected 1")
+    assert "Others changed the row each time" in (desk.folder / "b.rejects.csv").read_text()
+    assert len(times) == OVERTAKEN

@@ -73,7 +73,7 @@ class Creator(Loader):
 
     def _counted(self, line: Line, answer: Reply | Problem) -> bool:
         if isinstance(answer, Problem):
-            if answer.status == 503:
+            if self.later(answer):
                 return False
             self.rejected(line, answer)
         elif "Idempotent-Replayed" in answer.headers:

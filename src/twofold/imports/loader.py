@@ -80,7 +80,7 @@ class Loader:
         self._writer, self._rejects, self._stopped = writer, rejects, stopped
         self._hashes = HashPool()
         self._columns = {member: name for name, member in options.columns.items() if member}
-        self._away = False
+        self._waits_for = ""  # the reason that was told last
         self._size = FIRST_CHUNK
 
     def load(self, lines: Iterable[Line]) -> Iterator[Tally]:
@@ -88,6 +88,7 @@ class Loader:
         for chunk in _chunks(lines, lambda: self._size):
             begun = time.monotonic()
             self.take(chunk)
+            self._waits_for = ""
             self._resize(time.monotonic() - begun)
             yield self.tally
 
@@ -164,10 +165,20 @@ class Loader:
             try:
                 return ask()
             except Unavailable as error:
-                if not self._away:
-                    log.warning("write store unavailable, waiting", reason=str(error))
-                self._away = True
+                self._told(str(error))
                 self.wait(backoff)
+
+    def later(self, problem: Problem) -> bool:
+        """Whether it is an outage, which ends by itself and is waited for."""
+        if problem.status == 503:
+            self._told(str(problem.__cause__ or problem.detail))
+        return problem.status == 503
+
+    def _told(self, reason: str) -> None:
+        """Logs what is waited for, once a batch as long as it stays the same."""
+        if reason != self._waits_for:
+            log.warning("waiting for the write store", reason=reason)
+        self._waits_for = reason
 
     def wait(self, backoff: Backoff) -> None:
         """Before the next try. Raises Interrupted where the import should stop."""

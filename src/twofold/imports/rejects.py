@@ -7,6 +7,7 @@ own at the end, so that nothing that a link points to is ever written over, and 
 from __future__ import annotations
 
 import base64
+import io
 import os
 import secrets
 import stat
@@ -18,11 +19,13 @@ from typing import IO, Any
 import orjson
 
 from twofold.errors import SettingsError
-from twofold.imports.csv_reader import joined
+from twofold.imports.csv_reader import Records, joined
 from twofold.imports.lines import BYTES, NOTES, NUMBER, REASON, TEXT, Damaged, Line, undecoded
 
-MARK, FORMER = REASON.encode(), b'{"line":'  # what a file of rejects holds, and how one of twofold 0.1 begins
-HEAD = 1 << 16
+MARKS = {NUMBER, REASON}  # names that each file of rejects has, in its header or its objects
+FORMER = {"line", "reason", "text"}  # those of an object in one of twofold 0.1
+HEAD = 32 << 20  # characters, which the first line of a file of rejects fits into
+DELIMITERS = ",;\t|"
 WITHHELD = "The text of the line is left out here, since it may hold a secret."
 
 
@@ -40,7 +43,7 @@ class Rejects:
         self._encoding = encoding.removesuffix("-sig")
         self.count = 0
         self.blanked = False  # whether a secret was left out
-        _refuse_strangers(path)
+        _refuse_strangers(path, delimiter)
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         self._file = _created(self._part)
         if header is not None:
@@ -102,7 +105,7 @@ class Rejects:
         return reason, line.text or None, None
 
 
-def _refuse_strangers(path: Path) -> None:
+def _refuse_strangers(path: Path, delimiter: str) -> None:
     """A file of that name may be one of rejects, and no other: it will be replaced, or removed."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -111,11 +114,29 @@ def _refuse_strangers(path: Path) -> None:
     except OSError:
         raise _stranger(path) from None
     try:
-        head = os.read(number, HEAD) if stat.S_ISREG(os.fstat(number).st_mode) else b"not a file"
+        if not stat.S_ISREG(os.fstat(number).st_mode) or not _ours(number, delimiter):
+            raise _stranger(path)
     finally:
         os.close(number)
-    if head and MARK not in head and not head.startswith(FORMER):
-        raise _stranger(path)
+
+
+def _ours(number: int, delimiter: str) -> bool:
+    """Whether an open file is one of rejects, or empty: by names as a whole, since others have columns such as cancel_reason."""
+    with os.fdopen(number, encoding="utf-8-sig", errors="replace", newline="", closefd=False) as file:
+        text = file.read(HEAD)
+    if not text or _keys(text.partition("\n")[0]):
+        return True
+    headers = (next(iter(Records(io.StringIO(text, newline=""), each)), None) for each in {delimiter, *DELIMITERS})
+    return any(header and header.cells and set(header.cells) >= MARKS for header in headers)
+
+
+def _keys(line: str) -> bool:
+    """Whether a line is an object of a file of rejects."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(found, dict) and (found.keys() >= MARKS or found.keys() == FORMER)
 
 
 def _stranger(path: Path) -> SettingsError:

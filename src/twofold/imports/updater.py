@@ -5,6 +5,7 @@ The row is looked up and changed under its version, so what others do meanwhile 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -20,14 +21,21 @@ from twofold.store.port import Reply, Row, Tombstone
 
 Key = str | bytes
 Keyed = tuple[Line, Key]
+FRUITLESS = 3  # tries of a creation that a row stands in the way of, though none is found
+OVERTAKEN = 10  # tries of a change that others came before, each time since the row was looked up
 
 
 class Updater(Loader):
     """Adds or changes a row per line."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._conflicts: Counter[tuple[int, str]] = Counter()  # how often a line of the wave met one, by the answer's code
+
     def take(self, chunk: Sequence[Line]) -> None:
         keyed = [(line, key) for line in chunk if (key := self._key(line)) is not None]
         for wave in _waves(keyed):
+            self._conflicts.clear()
             again, backoff = self._tried(wave), Backoff()
             while again:
                 self.wait(backoff)
@@ -81,10 +89,9 @@ class Updater(Loader):
 
     def _counted(self, line: Line, answer: Reply | Problem, row: Row | None) -> bool:
         if isinstance(answer, Problem):
-            again = {"exists", f"{self.options.by}-taken"} if row is None else {"version-mismatch", "not-found", "deleted"}
-            if answer.status == 503 or answer.code in again:  # or somebody else came in between
+            if self.later(answer) or self._looked_up_again(line, answer, row):
                 return False
-            self.rejected(line, answer)
+            self.rejected(line, self._explained(answer, row))
         elif row is None:
             self.tally.created += 1
         else:
@@ -93,6 +100,29 @@ class Updater(Loader):
             self.tally.unchanged += not changed
             self.tally.kept += any(field.name in line.body for field in self.resource.secrets)
         return True
+
+    def _looked_up_again(self, line: Line, problem: Problem, row: Row | None) -> bool:
+        """Whether the line is worth another look: somebody else may have come in between. Each has so many."""
+        if problem.code not in self._conflicting(row):
+            return False
+        self._conflicts[line.number, problem.code] += 1
+        return self._conflicts[line.number, problem.code] < (FRUITLESS if row is None else OVERTAKEN)
+
+    def _conflicting(self, row: Row | None) -> set[str]:
+        return {"exists", f"{self.options.by}-taken"} if row is None else {"version-mismatch", "not-found", "deleted"}
+
+    def _explained(self, problem: Problem, row: Row | None) -> Problem:
+        """A conflict as it looks after the last try; other problems as they are."""
+        by = self.options.by
+        if problem.code not in self._conflicting(row):
+            return problem
+        if row is not None:
+            return Problem(412, "overtaken", "Others changed the row each time before this line could. Import the line again.")
+        if problem.code == "exists":
+            told = f"The id belongs to a row with another {by}, by which --update-by {by} does not find it. --update-by id changes it."
+            return Problem(412, "exists", told, errors=[{"pointer": "/id", "detail": told}])
+        told = f"What a creation makes of it is taken, by a row that --update-by {by} does not find."
+        return Problem(409, problem.code, told, errors=[{"pointer": f"/{by}", "detail": told}])
 
 
 def _waves(lines: Iterable[Keyed]) -> Iterator[Sequence[Keyed]]:
