@@ -1,4 +1,4 @@
-"""Hundreds of searches, thousands with `make parity`, on each engine and against the model: the same ids, counts and facets, whatever is asked."""
+"""Hundreds of searches, thousands with `make parity`, on each engine and against the model: the same ids, counts and facets."""
 
 from __future__ import annotations
 
