@@ -667,6 +667,28 @@ class TestMysql(Cases):
         assert (told(done), told(answers)) == ([201, 204], [(410, "deleted"), 201])
         check_consistent(store, outbox)
 
+    @pytest.mark.parametrize("place", ["INSERT INTO tombstone", "INSERT INTO outbox"])
+    def test_an_id_that_one_makes_and_deletes_and_another_makes_too(
+        self, mysql: str, store: SqlStore, outbox: SqlOutbox, stranger: Stranger, place: str
+    ) -> None:
+        """Before its tombstone is there, and between that and the commit: never a row and a tombstone."""
+        other, one, done = SqlStore(APP, Database(mysql)), create(match=ANY), []
+        rival, pool = create(id_=one.id, match=ANY), ThreadPoolExecutor()
+
+        def meanwhile() -> None:
+            if not done:
+                done.append(pool.submit(Writer(other).run, [rival]))
+                until(lambda: done[0].done() or waiting(stranger, 1))
+
+        with pool, before_statement(store, place) as interrupt:
+            interrupt(meanwhile)
+            answers = told(Writer(store).run([one, command("delete", one.id)]))
+        theirs = told(done[0].result())
+        other.close()
+        first = place == "INSERT INTO tombstone"
+        assert (answers, theirs) == (([(412, "exists"), 204], [201]) if first else ([201, 204], [(410, "deleted")]))
+        check_consistent(store, outbox)
+
     # rows that somebody else has locked
 
     def test_a_locked_row_delays_its_own_commands_only(self, writer: Writer, stranger: Stranger) -> None:

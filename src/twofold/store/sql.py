@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Connection, Select, Table, func, inspect, literal, null, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, inspect, literal, null, select, union_all
 from sqlalchemy.exc import DBAPIError
 
 from twofold.errors import Changed, Contended, Outdated, Taken, Unavailable
@@ -82,6 +82,7 @@ class SqlUnit:
                 _all_found(self._database.delete_versions(self._connection, table, there), there)
                 graves = [(resource.name, *grave) for grave in writes.deletes]
                 self._database.insert_many(self._connection, self._tables.tombstone, ("resource", "id", "version", "deleted_at"), graves)
+                self._refuse_made(resource, [id_ for id_, version in found if not version and id_ in self._absent])
                 unseal(self._database, self._connection, resource, [id_ for id_, _, _ in writes.deletes])
             self._update(resource, writes)
             if writes.inserts:
@@ -92,8 +93,20 @@ class SqlUnit:
 
     def _refuse_deleted(self, resource: Declaration, ids: Sequence[str]) -> None:
         """An id that was asked for may have been created and deleted by another process since it was looked up."""
-        if ids and self._missing(resource, ids)[1]:
+        tombstone = self._tables.tombstone
+        if ids and self._waited(tombstone, tombstone.c.resource == resource.name, tombstone.c.id.in_(ids)):
             raise Taken("id")
+
+    def _refuse_made(self, resource: Declaration, ids: Sequence[str]) -> None:
+        """An id that this unit made and deleted, so that no row of its own is in the way, may have been created by another process."""
+        table = self._tables.resources[resource.name]
+        if ids and self._waited(table, table.c.id.in_(ids)):
+            raise Taken("id")
+
+    def _waited(self, table: Table, *where: ColumnElement[bool]) -> bool:
+        """Whether there are such rows. What others have not committed is waited for: of two such units the later one sees the other."""
+        query = select(table.c.id).where(*where).with_hint(table, "FORCE INDEX (PRIMARY)", "mysql").with_for_update(read=True)
+        return self._connection.execute(query).first() is not None
 
     def _update(self, resource: Declaration, writes: Writes) -> None:
         """Rows that change secrets too have more columns, hence a statement of their own."""
