@@ -533,6 +533,9 @@ class Keeping:
     def assign(self, _: object) -> None:
         pass
 
+    def resume(self, _: object) -> None:
+        pass
+
     def committed(self, partitions: list[TopicPartition], **_: object) -> list[TopicPartition]:
         return [TopicPartition(each.topic, each.partition, self.offset) for each in partitions]
 

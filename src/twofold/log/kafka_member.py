@@ -155,6 +155,7 @@ class Member:
         for start in starts:
             start.offset = max(0, start.offset)
         self._consumer.assign(starts)
+        self._consumer.resume(starts)  # librdkafka keeps what was paused, though it was taken away meanwhile
         self._next = {start.partition: start.offset for start in starts}
         self._done = dict(self._next)  # by whichever member: a commit of what was polled before goes no further back
         self._given, self._paused = None, False
