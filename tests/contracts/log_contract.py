@@ -339,6 +339,26 @@ class LogContract:
         other.commit(taken)
         assert [position.committed for position in log.positions(fresh_topic, group) if position.partition in lost] == [len(taken)]
 
+    def test_a_commit_of_what_was_read_before_a_rebalance_takes_nothing_back(
+        self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription], group: str
+    ) -> None:
+        """The partition went to another member, which committed, and came back."""
+        published(log, fresh_topic, [note(f"key {number}", number) for number in range(20)])
+        one = join(log, fresh_topic)
+        before = read(one, 20)
+        other = join(log, fresh_topic)
+        taken: list[Message] = []
+        until(lambda: not one.poll(0, 0.05) and len(taken.extend(other.poll(100, 0.05)) or taken) > 1)
+        other.commit(taken)
+        other.close()
+        lost = taken[0].partition
+        published(log, fresh_topic, [note(f"key {number}", "new") for number in range(20)])
+        until(lambda: any(message.partition == lost for message in one.poll(100, 0.2)))
+
+        one.commit([message for message in before if message.partition == lost][:1])
+
+        assert [position.committed for position in log.positions(fresh_topic, group) if position.partition == lost] == [len(taken)]
+
     # close
 
     def test_close_ends_a_poll_that_waits(self, log: EventLog, fresh_topic: str, join: Callable[..., Subscription]) -> None:

@@ -468,6 +468,21 @@ class TestKafkaWithoutABroker:
 
         assert time.monotonic() - began < 3
 
+    @pytest.mark.parametrize(("committed", "sent"), [(10, [12]), (-1001, [5, 12])], ids=["another", "nobody"])
+    def test_what_another_member_committed_meanwhile_is_not_taken_back(self, log: KafkaLog, committed: int, sent: list[int]) -> None:
+        """A partition that went and came back starts behind what was polled before."""
+        reader = log.subscribe("any", "any").watch.reader
+        reader._consumer.close()
+        reader._consumer = consumer = Keeping(committed)
+        reader._give(consumer, [TopicPartition("any", 0)])
+        reader._start()
+        reader._next[0] = 12
+
+        reader.commit([Message(b"a", b"", (), 0, 4)])
+        reader.commit([Message(b"a", b"", (), 0, 11)])
+
+        assert consumer.sent == sent
+
     def test_a_producer_that_fails_for_good_is_not_used_again(self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
         made: list[Broken] = []
         monkeypatch.setattr(kafka, "Producer", lambda settings, logger: made.append(Broken()) or made[-1])
@@ -504,6 +519,29 @@ class Refusing:
 
     def commit(self, **_: object) -> None:
         raise KafkaException(self.refusal)
+
+    def close(self) -> None:
+        pass
+
+
+class Keeping:
+    """A consumer of a group that stands there, and what is committed with it."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset, self.sent = offset, list[int]()
+
+    def assign(self, _: object) -> None:
+        pass
+
+    def resume(self, _: object) -> None:
+        pass
+
+    def committed(self, partitions: list[TopicPartition], **_: object) -> list[TopicPartition]:
+        return [TopicPartition(each.topic, each.partition, self.offset) for each in partitions]
+
+    def commit(self, *, offsets: list[TopicPartition], **_: object) -> list[TopicPartition]:
+        self.sent += [each.offset for each in offsets]
+        return offsets
 
     def close(self) -> None:
         pass

@@ -357,6 +357,15 @@ def test_an_answer_that_was_an_error_is_asked_for_again() -> None:
     projector.close()
 
 
+def test_an_index_that_times_out_by_itself_is_not_taken_for_one_that_is_still_at_it() -> None:
+    log = Log(change("a"))
+    projector = Projector(USERS, log, Index(TimeoutError("its own"), OK))  # type: ignore[arg-type]
+    with pytest.raises(TimeoutError, match="its own"):
+        projector.step()
+    projector.step()
+    assert log.committed == [0]
+
+
 def test_a_poll_that_fails_while_a_bulk_runs_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY", 1)
     log, index = Log(change("a"), change("b")), Index()

@@ -65,7 +65,7 @@ class Member:
         self._read: dict[int, int] = {}  # partition -> the end that was met there: markers of transactions are no messages
         self._given: list[int] | None = None  # what a rebalance gave and `_start` has yet to start
         self._next: dict[int, int] = {}  # started partition -> offset behind what was handed out since
-        self._done: dict[int, int] = {}  # started partition -> offset committed since
+        self._done: dict[int, int] = {}  # started partition -> offset committed, by the group before the start or since
         self._committing = Thread()
         self._refusals: list[KafkaError] = []
         self._ahead: list[Polled] = []  # received, not handed out
@@ -155,7 +155,9 @@ class Member:
         for start in starts:
             start.offset = max(0, start.offset)
         self._consumer.assign(starts)
+        self._consumer.resume(starts)  # librdkafka keeps what was paused, though it was taken away meanwhile
         self._next = {start.partition: start.offset for start in starts}
+        self._done = dict(self._next)  # by whichever member: a commit of what was polled before goes no further back
         self._given, self._paused = None, False
 
     def _pause(self, *, wanted: bool) -> None:

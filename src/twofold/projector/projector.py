@@ -144,6 +144,8 @@ class Projector(Service):
             try:
                 return tried.result(SLICE_SECONDS)
             except StillRunning:
+                if tried.done():  # meanwhile, or with an error of that kind
+                    return tried.result()
                 now = time.monotonic()
             if self.stopping.is_set():
                 last = min(last, now + LAST_SECONDS)
