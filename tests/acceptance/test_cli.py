@@ -211,11 +211,12 @@ def test_what_migrate_has_to_leave_is_an_exit_code_of_its_own(embedded: dict[str
 def test_ctrl_c_is_told_as_shells_have_it(embedded: dict[str, str], tmp_path: Path) -> None:
     """Whatever waits: here for an engine that is away."""
     away = {**embedded, "TWOFOLD_WRITE_URL": f"mysql://root@127.0.0.1:{free_port()}/user"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "twofold", "import", "users", "-"], env={**os.environ, **away}, stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    file = tmp_path / "people.ndjson"
+    file.write_text('{"name": "Ana", "email": "ana@example.com", "password": "correct horse"}\n')
+    command = [sys.executable, "-m", "twofold", "import", "users", str(file)]
+    process = subprocess.Popen(command, env={**os.environ, **away}, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    assert b"waiting for an engine" in process.stderr.readline()
+    assert any(b"waiting for an engine" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     assert b"Traceback" not in process.communicate(timeout=30)[1]
     assert process.returncode == 130

@@ -80,7 +80,7 @@ def _is_real(kind: str) -> bool:
 
 
 def _noted(connection: Connection, tables: Tables) -> dict[tuple[str, str], str]:
-    if not inspect(connection).has_table(tables.kinds.name):
+    if tables.kinds.name not in inspect(connection).get_table_names():
         return {}
     return {(row.table_name, row.column_name): row.kind for row in connection.execute(select(tables.kinds))}
 
