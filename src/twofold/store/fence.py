@@ -49,7 +49,7 @@ def outdated(connection: Connection, tables: Tables, resource: Declaration) -> s
 
 def unknown(app: App, connection: Connection, tables: Tables) -> list[Declaration]:
     """The resources whose writers would not be let in before `migrate` has noted their declaration, or noted it again."""
-    if not inspect(connection).has_table("fence"):
+    if "fence" not in inspect(connection).get_table_names():
         return list(app)
     return [resource for resource in app if outdated(connection, tables, resource)]
 

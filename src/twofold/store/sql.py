@@ -230,7 +230,7 @@ class SqlStore:
 
     def check(self) -> list[tuple[bool, str]]:
         with self._database.read() as connection:
-            for resource in self._app if inspect(connection).has_table("fence") else ():
+            for resource in self._app if "fence" in inspect(connection).get_table_names() else ():
                 if reason := fence.outdated(connection, self._tables, resource):
                     raise Outdated(reason)
             return _mysql_findings(connection) if self._database.mysql else _sqlite_findings(connection)
