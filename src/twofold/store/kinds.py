@@ -38,8 +38,9 @@ def known(connection: Connection, tables: Tables) -> set[tuple[str, str]]:
 def note(database: Database, connection: Connection, tables: Tables) -> None:
     """Notes the columns that are new, and forgets those that are not declared any more."""
     noted, ours = _noted(connection, tables), {place for place, _ in _declared(tables)}
+    named = {each.name for each in tables.resources.values()}
     for table, column in noted.keys() - ours:
-        if table in {each.name for each in tables.resources.values()}:
+        if table in named:
             place = (tables.kinds.c.table_name == table, tables.kinds.c.column_name == column)
             connection.execute(delete(tables.kinds).where(*place))
     new = [(*place, kind) for place, kind in _declared(tables) if place not in noted]

@@ -27,9 +27,10 @@ _COMMENTS = ("modify_comment", "add_table_comment", "remove_table_comment")
 
 def pending(app: App, database: Database) -> list[str]:
     """What `migrate` would do, in words; [] when the tables are as declared. Raises Outdated for what it must not do."""
+    tables = Tables(app)
     with database.read() as connection:
-        changes = _changes(app, connection)
-        return [*map(_words, changes), *_admissions(changes, fence.unknown(app, connection, Tables(app)))]
+        changes = _changes(tables, connection)
+        return [*map(_words, changes), *_admissions(changes, fence.unknown(app, connection, tables))]
 
 
 def migrate(app: App, database: Database) -> list[str]:
@@ -37,15 +38,16 @@ def migrate(app: App, database: Database) -> list[str]:
 
     Raises Outdated, before anything is done, where a change is not an addition.
     """
+    tables = Tables(app)
     with database.alone() as connection:
-        changes = _changes(app, connection)
-        operations, tables = Operations(_context(connection)), Tables(app).metadata.tables
+        changes = _changes(tables, connection)
+        operations = Operations(_context(connection))
         for change in changes:
-            _apply(operations, tables, change)
-        unknown = fence.unknown(app, connection, Tables(app))
-        kinds.note(database, connection, Tables(app))
+            _apply(operations, tables.metadata.tables, change)
+        unknown = fence.unknown(app, connection, tables)
+        kinds.note(database, connection, tables)
         database.commit(connection)
-        fence.note(database, connection, Tables(app), unknown)
+        fence.note(database, connection, tables, unknown)
     return [*map(_words, changes), *_admissions(changes, unknown)]
 
 
@@ -55,19 +57,18 @@ def _admissions(changes: list[tuple[Any, ...]], resources: list[Declaration]) ->
     return [f"admit writers of {resource.name} as declared here" for resource in resources if resource.table not in new]
 
 
-def _changes(app: App, connection: Connection) -> list[Change]:
-    metadata = Tables(app).metadata
-    found = compare_metadata(_context(connection), metadata)
+def _changes(tables: Tables, connection: Connection) -> list[Change]:
+    found = compare_metadata(_context(connection), tables.metadata)
     flat = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
     ours = [change for change in flat if change[0] not in _REMOVING + _COMMENTS or _wants_a_value(change)]
     new_columns = {(change[2], change[3].name) for change in ours if change[0] == "add_column"}
     gone = [change for change in flat if change[0] == "remove_column"]
-    known = kinds.known(connection, Tables(app))
+    known = kinds.known(connection, tables)
     renamed = renames(connection, ours, [change for change in gone if (change[2], change[3].name) in known])
     refused = [change for change in ours if not _allowed(change, new_columns) or change in renamed]
-    others = kinds.changed(connection, Tables(app))
+    others = kinds.changed(connection, tables)
     if refused or others:
-        lines = sql_for(connection, refused, gone, metadata.tables)
+        lines = sql_for(connection, refused, gone, tables.metadata.tables)
         raise Outdated(_refusal(connection, kinds.sql(connection, others, lines)))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}
     return [change for change in ours if not (change[0] == "add_index" and change[1].table.name in new_tables)]
