@@ -22,6 +22,7 @@ ANSWER_SECONDS = 3.0  # after which a client asks again, while the first request
 AGAIN_SECONDS, AGAIN_AT_MOST = 0.05, 1.0  # until a client asks again, at first and at most
 THINK_SECONDS = 0.08
 LATE = ("projection-lagging", "read-store-unavailable", "overloaded", "declaration-outdated")
+STOPS = "shutting-down"  # of a role that was asked to end
 Request = tuple[str, str, dict[str, str], Any]
 Answered = tuple[int, dict[str, str], bytes]
 
@@ -182,9 +183,10 @@ class Reader:
         except (OSError, http.client.HTTPException):
             self._history.read("no answer")
             return False
-        if status == 503 and _code(body) in LATE:
-            self._history.read("late")
-            return True
+        code = _code(body) if status == 503 else ""
+        if code in (*LATE, STOPS):
+            self._history.read("no answer" if code == STOPS else "late")
+            return code in LATE
         fine = orjson.loads(body)["version"] >= version if status == 200 else status == 404 and id_ in self._history.deleting
         if not fine:
             self._history.complain(f"{id_}@{version} read from query-{service + 1}: {status} {body[:300]!r}")
