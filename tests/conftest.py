@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from twofold.resource import App
 
 settings.register_profile("twofold", database=None, deadline=None)
 settings.load_profile("twofold")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put this into the background: what tests start would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the smallest cost that the library allows
 MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits for a disk
 

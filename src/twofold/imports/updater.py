@@ -117,7 +117,7 @@ class Updater(Loader):
         if problem.code not in self._conflicting(row):
             return problem
         if row is not None:
-            return Problem(412, "overtaken", "Others changed the row each time before this line could. Import the line again.")
+            return Problem(412, problem.code, "Others changed the row each time before this line could. Import the line again.")
         if problem.code == "exists":
             told = f"The id belongs to a row with another {by}, by which --update-by {by} does not find it. --update-by id changes it."
             return Problem(412, "exists", told, errors=[{"pointer": "/id", "detail": told}])

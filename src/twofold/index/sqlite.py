@@ -96,7 +96,13 @@ class SqliteIndex(SqliteGenerations):
         check(resource, search)
         with _patient(), self._file.snapshot() as connection:
             names = tables(resource, self._seen(connection, resource, "").name)
-            yield sqlite_page.export(connection, resource, names, search)
+            yield self._while_open(sqlite_page.export(connection, resource, names, search))
+
+    def _while_open(self, chunks: Iterator[list[Hit]]) -> Iterator[list[Hit]]:
+        """The connection that is read from stays open until its reader ends."""
+        for chunk in chunks:
+            self._file.refuse_closed()
+            yield chunk
 
     def refresh(self, resource: Declaration, *, generation: str = "") -> None:
         """Nothing to do: a commit is visible to every search that starts after it."""

@@ -65,7 +65,7 @@ class Embedded:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction, or none of it."""
         with self._lock, translated():
-            self._refuse_closed()
+            self.refuse_closed()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -104,7 +104,7 @@ class Embedded:
     def shrink(self) -> None:
         """Gives pages that are free back to the disk, by writing the file anew: for that time it needs the room twice."""
         with self._lock, translated():
-            self._refuse_closed()
+            self.refuse_closed()
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -125,7 +125,7 @@ class Embedded:
                 self._writer.close()
 
     def _taken(self) -> sqlite3.Connection:
-        self._refuse_closed()
+        self.refuse_closed()
         try:
             return self._free.pop()  # the one that was used last
         except IndexError:
@@ -155,7 +155,7 @@ class Embedded:
         connection.close()
 
     def _opened(self) -> sqlite3.Connection:
-        self._refuse_closed()
+        self.refuse_closed()
         connection = connect(self.path, readonly=True)
         self._readers.append(connection)
         try:
@@ -165,7 +165,7 @@ class Embedded:
             raise
         return connection
 
-    def _refuse_closed(self) -> None:
+    def refuse_closed(self) -> None:
         if self._closed:
             raise Unavailable(f"{self.path.name} is closed")
 
