@@ -9,9 +9,9 @@ from itertools import count
 from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, computed_field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints, computed_field
 
-from twofold import App, Column, Context, Document, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
+from twofold import App, Column, Context, Document, Email, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
 from twofold.errors import DeclarationError
 from twofold.names import RESERVED, SYSTEM
 from twofold.resource import RESERVED_RESOURCES, RESERVED_TABLES, Declaration
@@ -475,3 +475,89 @@ def test_the_digest_changes_with_what_clients_see_and_with_nothing_else() -> Non
         len({declare(each, default).digest for each, default in ((str, ...), (str, "x"), (str | None, None), (list[str], []), (int, 1))})
         == 5
     )
+
+
+LENGTHS = [
+    (
+        Annotated[str, Field(max_length=65_537)],
+        r"max_length=65537 is never reached, since a text has at most 65536 characters; write max_length=65536 or less, or leave it out",
+    ),
+    (Annotated[str | None, Text(), Field(max_length=10**6)], "a text has at most 65536 characters"),
+    (Annotated[str, StringConstraints(max_length=65_537)], "a text has at most 65536 characters"),
+    (Annotated[str, Keyword(), Field(max_length=8192)], r"a Keyword has at most 8191 characters; write max_length=8191 or less"),
+    (Annotated[Email, Keyword(), Field(max_length=8192)], "a Keyword has at most 8191 characters"),
+    (list[Annotated[str, Keyword(), Field(max_length=8192)]], "a Keyword has at most 8191 characters"),
+    (Annotated[list[Annotated[str, Field(max_length=65_537)]] | None, Keyword()], "a Keyword has at most 8191 characters"),
+    (Annotated[list[str], Field(max_length=1001)], "max_length=1001 is never reached, since a list has at most 1000 items"),
+    (Annotated[list[int], Field(min_length=1001)], "min_length=1001 fits no value, since a list has at most 1000 items; lower it"),
+    (Annotated[str, Unique(), Field(max_length=321)], "a Unique value has at most 320 bytes; write max_length=320 or less"),
+    (Annotated[str, Unique(), Field(min_length=321)], "min_length=321 fits no value, since a Unique value has at most 320 bytes"),
+    (Annotated[str, Field(min_length=5, max_length=4)], "min_length=5 fits no value, since max_length is 4"),
+    (Annotated[Password, Field(max_length=1025)], "a secret has at most 1024 bytes; write max_length=1024 or less"),
+    (Literal["x" * 8192], "the choice 'x+' cannot be stored: a Keyword has at most 8191 characters"),  # type: ignore[valid-type]
+    (Literal["a", "b\0"], "the choice .* cannot be stored"),
+]
+
+
+@pytest.mark.parametrize(("annotation", "fix"), LENGTHS)
+def test_a_length_that_no_value_can_have_is_refused(annotation: Any, fix: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"^Sample\.thing: .*{fix}"):
+        declare(annotation)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Field(max_length=65_536)],
+        Annotated[str, Keyword(), Field(max_length=8191)],
+        Annotated[list[Annotated[str, Field(max_length=65_536)]], Field(max_length=1000)],
+        Annotated[str, Unique(), Field(min_length=320, max_length=320)],
+        Annotated[Secret, Field(max_length=1024)],
+        Literal["x" * 8191],  # type: ignore[valid-type]
+    ],
+)
+def test_the_longest_lengths_are_taken(annotation: Any) -> None:
+    declare(annotation)
+
+
+@pytest.mark.parametrize(("annotation", "fix"), [each for each in LENGTHS if "secret" not in each[1]])
+def test_arguments_have_the_lengths_of_fields(annotation: Any, fix: str) -> None:
+    def fill(self: Any, thing: Any) -> Self:
+        return self  # type: ignore[no-any-return]
+
+    fill.__annotations__["thing"] = annotation
+    with pytest.raises(DeclarationError, match=rf"^Sample\.fill: the parameter 'thing': .*{fix}"):
+        declare_command(fill)
+
+
+def test_a_pattern_that_is_none_is_refused_in_one_line() -> None:
+    told = r"^Sample\.thing: unclosed character class; mend its pattern, a regular expression of Rust$"
+    with pytest.raises(DeclarationError, match=told):
+        declare(Annotated[str, Field(pattern="[a")])
+    with pytest.raises(DeclarationError, match=r"^Sample\.thing: look-around.*; mend its pattern"):
+        declare(list[Annotated[str, Field(pattern="(?=x)a")]])
+
+    def fill(self: Any, part: Annotated[str, Field(pattern="[a")]) -> Self:
+        return self  # type: ignore[no-any-return]
+
+    with pytest.raises(DeclarationError, match=r"^Sample\.fill: .*part: unclosed character class; mend its pattern[^\n]*$"):
+        declare_command(fill)
+
+
+def wide(**fields: Any) -> Declaration:
+    cls: Any = type(Resource)("Wide", (Resource,), {"__annotations__": fields, "__module__": __name__}, name="wide")
+    return cls.declaration
+
+
+@pytest.mark.parametrize(
+    ("annotation", "most", "told"),
+    [
+        (Annotated[str, Field(max_length=500)], 32, r"Wide: its columns have 66233 bytes in a row, and a row .* 65535; .*as of f0"),
+        (str, 196, "Wide: its 197 fields are more than a row of MySQL holds"),
+        (list[int], 196, "Wide: its 197 fields are more"),
+    ],
+)
+def test_a_table_that_mysql_would_refuse_is_refused(annotation: Any, most: int, told: str) -> None:
+    wide(**{f"f{number}": annotation for number in range(most)})
+    with pytest.raises(DeclarationError, match=told):
+        wide(**{f"f{number}": annotation for number in range(most + 1)})

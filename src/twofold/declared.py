@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic.errors import PydanticUserError
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, SchemaError
 
+from twofold.annotations import Unsupported, argument_of, field_of, with_default
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Unsupported, argument_of, field_of, with_default
+from twofold.fields import Field, Json
 from twofold.forms import memberwise, pinned
 from twofold.names import IDENTIFIER, field_name, refuse_shared
 
@@ -31,6 +33,15 @@ class _Declaring(ModelMetaclass):
                 told = str(error).partition(".")[0].partition("detected: ")[2].strip("`")
                 raise DeclarationError(f"{name}: {told} has no annotation; a field has one, for example thing: int = 3") from None
             raise DeclarationError(f"{name}: {str(error).splitlines()[0]}") from None
+        except SchemaError as error:
+            raise DeclarationError(f"{name}{_unbuilt(str(error))}") from None
+
+
+def _unbuilt(told: str) -> str:
+    """What a validator cannot be made of, from Pydantic's words: several lines, the field in one of them and the reason in the last."""
+    field, reason = re.search(r'Field "(\w+)"', told), told.splitlines()[-1].strip().removeprefix("error: ")
+    fix = "; mend its pattern, a regular expression of Rust" if "regex parse error" in told else "; change its annotation"
+    return f"{'.' + field[1] if field else ''}: {reason}{fix}"
 
 
 class Declared(BaseModel, metaclass=_Declaring):

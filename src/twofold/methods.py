@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
+from twofold.annotations import Unsupported, argument_of, refuse_lengths
 from twofold.declared import Arguments
 from twofold.errors import DeclarationError
 from twofold.forms import validator
@@ -122,9 +123,20 @@ def _arguments(
     except (PydanticUserError, DeclarationError, NameError) as error:
         told = str(error).splitlines()[0].removeprefix(f"{cls.__name__}_{name}: ")
         raise DeclarationError(f"{where}: its arguments cannot be read from JSON; change them: {told}") from None
+    _refuse_lengths(where, model)
     wires = {key: wire_name(f"{where}: the parameter {key!r}", key, info) for key, info in model.model_fields.items()}
     refuse_shared(where, wires)
     return model, wires
+
+
+def _refuse_lengths(where: str, model: type[Arguments]) -> None:
+    for key, info in model.model_fields.items():
+        argument = argument_of(key, info)
+        try:
+            if argument and not argument.secret:  # which no column holds
+                refuse_lengths(argument, info)
+        except Unsupported as reason:
+            raise DeclarationError(f"{where}: the parameter {key!r}: {reason}") from None
 
 
 def _check_result(cls: type[BaseModel], name: str, where: str, hints: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from twofold.fields import Field, Json, Secret
 from twofold.forms import memberwise
 from twofold.methods import FREE, CommandSpec, Context, command, commands_of, hints_of
 from twofold.names import IDENTIFIER, RESERVED
+from twofold.widths import refuse_wide
 
 __all__ = ["FREE", "RESERVED", "App", "CommandSpec", "Context", "Declaration", "Resource", "command"]
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
@@ -205,6 +206,7 @@ def _declare(
     fields = declared_fields(cls)
     _refuse_shared_columns(cls, fields)
     _refuse_long_names(cls, table, fields)
+    refuse_wide(cls, fields)
     cls._checks = {field.attribute: field for field in fields}
     hidden: dict[str, Any] = {field.attribute: (Secret | None, None) for field in fields if field.secret}
     state = create_model(f"{cls.__name__}State", __base__=cls, __cls_kwargs__={"derived": True}, **hidden)
