@@ -62,7 +62,7 @@ def test_names_of_the_runtime_and_of_query_parameters_are_refused(name: str) -> 
 
 @pytest.mark.parametrize("name", SYSTEM)
 def test_members_of_every_resource_are_refused_with_advice_that_works(name: str) -> None:
-    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: .* rename it, for example own_{name}: every resource has "{name}"'):
+    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: every resource has "{name}" .*; rename it, for example own_{name}'):
         declare(str, field=name)
     assert declare(str, field=f"own_{name}").field(f"own_{name}").column == f"own_{name}"
 
@@ -105,9 +105,9 @@ SEVERAL = r"it has one name, in bodies and in answers; write Field\(alias="
         (Field(alias="the-thing"), "the alias 'the-thing' cannot be a parameter; use letters, digits and _"),
         (Field(alias="_thing"), "the alias '_thing' cannot be a parameter"),
         (Field(alias="x" * 64), "cannot be a parameter"),
-        (Field(alias="sort"), "the alias 'sort' is used by queries or the runtime; choose another"),
-        (Field(alias="id"), "the alias 'id' is used by queries or the runtime; choose another"),
-        (Field(alias="Not"), "the alias 'Not' is used by queries"),
+        (Field(alias="sort"), "the alias 'sort' cannot be used: 'sort' is kept for parameters and addresses .*; choose another"),
+        (Field(alias="id"), "the alias 'id' cannot be used: every resource has \"id\" from the runtime.*; choose another"),
+        (Field(alias="Not"), "the alias 'Not' is a word of filters; choose another"),
     ],
 )
 def test_an_alias_that_cannot_work_is_refused(info: Any, fix: str) -> None:
@@ -241,7 +241,15 @@ def test_the_column_of_a_unique_key_is_taken_too() -> None:
             email_key: str
 
 
-@pytest.mark.parametrize("name", ["", "Users", "1st", "a_b", "a b", "ü", "x" * 64, *sorted(RESERVED_RESOURCES)])
+@pytest.mark.parametrize("name", sorted(RESERVED_RESOURCES))
+def test_names_of_resources_that_are_addresses_of_the_services_are_refused_with_all_of_them(name: str) -> None:
+    told = rf"Sample: the name '{name}' cannot be used: /{name} is an address of the services themselves, as are /capabilities, /docs, "
+    with pytest.raises(DeclarationError, match=rf'{told}.*choose another, for example name="all-{name}"'):
+        declare(str, name=name)
+    declare(str, name=f"all-{name}")
+
+
+@pytest.mark.parametrize("name", ["", "Users", "1st", "a_b", "a b", "ü", "x" * 64])
 def test_names_of_resources_that_are_no_path_are_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match=r'Sample: the name .* cannot be used; write class Sample\(Resource, name="things"\)'):
         declare(str, name=name)
@@ -254,10 +262,10 @@ def test_a_resource_without_a_name_is_refused() -> None:
             thing: str
 
 
-@pytest.mark.parametrize("table", sorted(RESERVED_TABLES))
+@pytest.mark.parametrize("table", [*sorted(RESERVED_TABLES), "sqlite_things"])
 def test_tables_of_the_runtime_are_refused_given_or_derived(table: str) -> None:
     for options in ({"name": table.replace("_", "-")}, {"table": table}):
-        with pytest.raises(DeclarationError, match=rf'Sample: the table {table!r} cannot be used; give it another with table="'):
+        with pytest.raises(DeclarationError, match=rf'Sample: the table {table!r} cannot be used: .*; give it another with table="'):
             declare(str, **options)
 
 
@@ -396,11 +404,22 @@ class TestCommands:
         with pytest.raises(DeclarationError, match=rf"Sample\.{name}: event='renamed' has no effect on {name}.*write @command\(\)"):
             declare_command(method, event="renamed", name=name)
 
-    @pytest.mark.parametrize("name", ["copy", "model_dump", "export", "search", "Close", "_close"])
-    def test_names_of_pydantic_and_the_runtime_are_refused(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("copy", "Pydantic's classes have 'copy' themselves"),
+            ("model_dump", "Pydantic's classes have 'model_dump' themselves"),
+            ("export", "'export' is kept for parameters and addresses of queries, as are count, cursor, .*"),
+            ("document", "'document' is an attribute of resources themselves, as are command, declaration, document"),
+            ("id", 'every resource has "id" from the runtime.*'),
+            ("Close", "the name is a part of the URL, and has lower-case letters, digits and _"),
+            ("_close", "the name is a part of the URL, and has lower-case letters, digits and _"),
+        ],
+    )
+    def test_names_of_pydantic_and_the_runtime_are_refused_with_the_reason(self, name: str, why: str) -> None:
         def method(self) -> Self: ...
 
-        with pytest.raises(DeclarationError, match=rf"Sample\.{name}: the name is used by Pydantic or the runtime.*rename the command"):
+        with pytest.raises(DeclarationError, match=rf"^Sample\.{name}: {why}; rename the command$"):
             declare_command(method, name=name)
 
     def test_a_name_that_was_not_imported_is_told(self) -> None:
@@ -542,6 +561,23 @@ def test_a_pattern_that_is_none_is_refused_in_one_line() -> None:
 
     with pytest.raises(DeclarationError, match=r"^Sample\.fill: .*part: unclosed character class; mend its pattern[^\n]*$"):
         declare_command(fill)
+
+
+@pytest.mark.filterwarnings("ignore:Field name")  # Pydantic's own
+@pytest.mark.parametrize("name", ["model_dump", "model_copy", "model_fields"])
+def test_a_field_does_not_take_the_place_of_what_its_class_has(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"^Sample\.{name}: .* (itself has '{name}'|'{name}' themselves); rename [^\n]*$"):
+        declare(str, field=name)
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+def test_a_documents_field_does_not_take_the_place_of_its_methods() -> None:
+    with pytest.raises(DeclarationError, match=r"^Bad\.encoded: the class itself has 'encoded'; rename it, and keep the name in JSON"):
+        type(Document)("Bad", (Document,), {"__annotations__": {"encoded": str}, "__module__": __name__})
+
+
+def test_a_resource_may_have_no_fields() -> None:
+    assert wide().fields == ()
 
 
 def wide(**fields: Any) -> Declaration:

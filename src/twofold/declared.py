@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,6 +34,10 @@ class _Declaring(ModelMetaclass):
                 told = str(error).partition(".")[0].partition("detected: ")[2].strip("`")
                 raise DeclarationError(f"{name}: {told} has no annotation; a field has one, for example thing: int = 3") from None
             raise DeclarationError(f"{name}: {str(error).splitlines()[0]}") from None
+        except ValueError as error:
+            if not (kept := re.match(r"Field '(\w+)' conflicts with member", str(error))):
+                raise
+            raise DeclarationError(f"{name}.{kept[1]}: Pydantic's classes have {kept[1]!r} themselves; rename the field") from None
         except SchemaError as error:
             raise DeclarationError(f"{name}{_unbuilt(str(error))}") from None
 
@@ -118,6 +123,8 @@ def _refuse_unkept(cls: type[BaseModel]) -> None:
 
 def _declared_field(cls: type[BaseModel], name: str) -> Field:
     where, info = f"{cls.__name__}.{name}", cls.model_fields[name]
+    if inspect.isroutine(info.default) or (name.startswith("model_") and hasattr(BaseModel, name)):
+        raise DeclarationError(f'{where}: the class itself has {name!r}; rename it, and keep the name in JSON with Field(alias="{name}")')
     wire = field_name(where, name, info)
     try:
         field = field_of(name, wire, info)

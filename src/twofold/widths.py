@@ -21,7 +21,8 @@ def refuse_wide(cls: type, fields: Sequence[Field]) -> None:
     """Raises DeclarationError for a resource whose table MySQL would refuse."""
     widths = [width for field in fields for width in _widths(field)]
     nulls = (sum(field.nullable for field in fields) + 7) // 8
-    row, page = (own + nulls + sum(each) for own, each in zip((_OWN_ROW, _OWN_PAGE), zip(*widths, strict=True), strict=True))
+    row = _OWN_ROW + nulls + sum(width for width, _ in widths)
+    page = _OWN_PAGE + nulls + sum(kept for _, kept in widths)
     if row > MOST_ROW:
         longest = max(filter(_is_short, fields), key=lambda field: field.max_length, default=fields[0])
         fix = f"leave max_length of the longest away, as of {longest.name}, or make it more than {LONGEST_VARCHAR}"
