@@ -33,6 +33,7 @@ from twofold.fields import (
     Text,
     Unique,
 )
+from twofold.values import words
 
 _KINDS: dict[type, Kind] = {
     str: "string",
@@ -73,7 +74,7 @@ def with_default(field: Field, info: FieldInfo, validator: SchemaValidator) -> F
         values, *_ = validator.validate_python({field.attribute: value}, by_alias=False, by_name=True)
         return replace(field, default=field.encode(field.checked(values[field.attribute])))
     except ValidationError as error:
-        raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
+        raise Unsupported(f"its default does not fit the annotation ({words(error.errors()[0])}); change one of them") from None
     except PydanticCustomError as error:
         raise Unsupported(f"its default cannot be stored ({error.message()}); choose another") from None
 
