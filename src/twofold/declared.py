@@ -125,7 +125,7 @@ def _declared_field(cls: type[BaseModel], name: str) -> Field:
     where, info = f"{cls.__name__}.{name}", cls.model_fields[name]
     if inspect.isroutine(info.default) or (name.startswith("model_") and hasattr(BaseModel, name)):
         raise DeclarationError(f'{where}: the class itself has {name!r}; rename it, and keep the name in JSON with Field(alias="{name}")')
-    wire = field_name(where, name, info)
+    wire = field_name(where, name, info, stored=not issubclass(cls, Document))
     try:
         field = field_of(name, wire, info)
     except Unsupported as reason:

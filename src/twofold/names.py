@@ -47,13 +47,13 @@ def wire_name(where: str, name: str, info: FieldInfo) -> str:
     return taken
 
 
-def field_name(where: str, name: str, info: FieldInfo) -> str:
-    """The name of a resource's or a document's field on the wire. Raises DeclarationError."""
+def field_name(where: str, name: str, info: FieldInfo, *, stored: bool) -> str:
+    """The name of a field on the wire: of a resource's, which is `stored`, or of a document's. Raises DeclarationError."""
     wire = wire_name(where, name, info)
     if wire == name and name in SYSTEM:
         raise DeclarationError(f"{where}: {why_reserved(name)}; rename it, for example own_{name}")
     if wire == name and name in RESERVED:
-        fix = f'rename it, and keep the column with Column("{name}")'
+        fix = f'rename it, and keep the column with Column("{name}")' if stored else "rename it"
         raise DeclarationError(f"{where}: {why_reserved(name)}; {fix}")
     if not IDENTIFIER.fullmatch(name) or name in OF_CLASSES:
         fix = f'write {_snake(name)}: Annotated[…, Field(alias="{name}")] for that name in JSON' if _WIRE.fullmatch(name) else "rename it"
