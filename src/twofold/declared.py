@@ -16,6 +16,7 @@ from twofold.errors import DeclarationError
 from twofold.fields import Field, Json
 from twofold.forms import memberwise, pinned
 from twofold.names import IDENTIFIER, field_name, refuse_shared
+from twofold.widths import refuse_many
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -109,6 +110,7 @@ def declared_fields(cls: type[BaseModel]) -> tuple[Field, ...]:
     _refuse_unkept(cls)
     fields = tuple(_declared_field(cls, name) for name in cls.model_fields)
     refuse_shared(cls.__name__, {field.attribute: field.name for field in fields})
+    refuse_many(cls, fields)
     return tuple(_defaulted(cls, field) for field in fields)
 
 

@@ -1,4 +1,4 @@
-"""How wide a row may be. MySQL's bounds hold for every app, whichever engine serves it today."""
+"""How wide a row and a document may be. MySQL's and Elasticsearch's bounds hold for every app, whichever engine serves it today."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ LONGEST_VARCHAR = 500  # characters; longer strings are LONGTEXT, of which a row
 HASH_LENGTH = 255
 MOST_ROW = 65_535  # bytes of a row without long texts
 MOST_PAGE = 8_126  # of a row of which all that is long lies elsewhere
+MOST_FIELDS = 995  # of an index, beside the five that each has; a text that is a keyword too is two
 _OWN_ROW, _OWN_PAGE = 167, 81  # of id, version and times, and what InnoDB adds
 _PLAIN = {"integer": 8, "float": 8, "decimal": 8, "boolean": 1, "date": 3, "datetime": 7}
 _KEPT = 41  # of what can lie elsewhere, with its length
@@ -30,6 +31,14 @@ def refuse_wide(cls: type, fields: Sequence[Field]) -> None:
     if page >= MOST_PAGE:
         told = f"its {len(fields)} fields are more than a row of MySQL holds, at most some 190 texts and lists"
         raise DeclarationError(f"{cls.__name__}: {told}; make two resources of it, or lists of some fields")
+
+
+def refuse_many(cls: type, fields: Sequence[Field]) -> None:
+    """Raises DeclarationError for documents of more fields than an index has."""
+    count = sum(2 if field.text and field.keyword else 1 for field in fields if not field.secret)
+    if count > MOST_FIELDS:
+        told = f"its {count} fields, of which a Text with Keyword is two, are more than an index of Elasticsearch has, {MOST_FIELDS}"
+        raise DeclarationError(f"{cls.__name__}: {told}; make lists of some")
 
 
 def _is_short(field: Field) -> bool:
