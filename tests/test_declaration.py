@@ -563,6 +563,14 @@ def test_a_pattern_that_is_none_is_refused_in_one_line() -> None:
         declare_command(fill)
 
 
+def test_a_table_has_so_many_columns() -> None:
+    """With two of a unique field; those of its index are fewer."""
+    fields = {**{f"f{number}": bool for number in range(977)}, **{f"u{number}": Annotated[date, Unique()] for number in range(18)}}
+    wide(**fields)
+    with pytest.raises(DeclarationError, match="Wide: its 995 fields are more than a row of MySQL holds"):
+        wide(**fields | {"f0": Annotated[date, Unique()]})
+
+
 @pytest.mark.filterwarnings("ignore:Field name")  # Pydantic's own
 @pytest.mark.parametrize("name", ["model_dump", "model_copy", "model_fields"])
 def test_a_field_does_not_take_the_place_of_what_its_class_has(name: str) -> None:
@@ -591,6 +599,7 @@ def wide(**fields: Any) -> Declaration:
         (Annotated[str, Field(max_length=500)], 32, r"Wide: its columns have 66233 bytes in a row, and a row .* 65535; .*as of f0"),
         (str, 196, "Wide: its 197 fields are more than a row of MySQL holds"),
         (list[int], 196, "Wide: its 197 fields are more"),
+        (Annotated[int, Unique()], 63, "Wide: it has 64 unique fields, and a row of MySQL has keys for 63; take Unique away from some"),
     ],
 )
 def test_a_table_that_mysql_would_refuse_is_refused(annotation: Any, most: int, told: str) -> None:

@@ -11,8 +11,10 @@ LONGEST_VARCHAR = 500  # characters; longer strings are LONGTEXT, of which a row
 HASH_LENGTH = 255
 MOST_ROW = 65_535  # bytes of a row without long texts
 MOST_PAGE = 8_126  # of a row of which all that is long lies elsewhere
+MOST_COLUMNS = 1017  # of a table, of which a unique field has two
+MOST_UNIQUES = 63
 MOST_FIELDS = 995  # of an index, beside the five that each has; a text that is a keyword too is two
-_OWN_ROW, _OWN_PAGE = 167, 81  # of id, version and times, and what InnoDB adds
+_OWN_COLUMNS, _OWN_ROW, _OWN_PAGE = 4, 167, 81  # of id, version and times, and what InnoDB adds
 _PLAIN = {"integer": 8, "float": 8, "decimal": 8, "boolean": 1, "date": 3, "datetime": 7}
 _KEPT = 41  # of what can lie elsewhere, with its length
 _LONG = (12, _KEPT)  # of a long text
@@ -28,9 +30,12 @@ def refuse_wide(cls: type, fields: Sequence[Field]) -> None:
         longest = max(filter(_is_short, fields), key=lambda field: field.max_length, default=fields[0])
         fix = f"leave max_length of the longest away, as of {longest.name}, or make it more than {LONGEST_VARCHAR}"
         raise DeclarationError(f"{cls.__name__}: its columns have {row} bytes in a row, and a row of MySQL has {MOST_ROW}; {fix}")
-    if page >= MOST_PAGE:
+    if page >= MOST_PAGE or len(widths) + _OWN_COLUMNS > MOST_COLUMNS:
         told = f"its {len(fields)} fields are more than a row of MySQL holds, at most some 190 texts and lists"
         raise DeclarationError(f"{cls.__name__}: {told}; make two resources of it, or lists of some fields")
+    if (uniques := len(widths) - len(fields)) > MOST_UNIQUES:
+        told = f"it has {uniques} unique fields, and a row of MySQL has keys for {MOST_UNIQUES}"
+        raise DeclarationError(f"{cls.__name__}: {told}; take Unique away from some")
 
 
 def refuse_many(cls: type, fields: Sequence[Field]) -> None:
