@@ -9,9 +9,9 @@ from itertools import count
 from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, computed_field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints, computed_field
 
-from twofold import App, Column, Context, Document, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
+from twofold import App, Column, Context, Document, Email, Guarded, Keyword, Password, Places, Resource, Secret, Text, Unique, command
 from twofold.errors import DeclarationError
 from twofold.names import RESERVED, SYSTEM
 from twofold.resource import RESERVED_RESOURCES, RESERVED_TABLES, Declaration
@@ -62,7 +62,7 @@ def test_names_of_the_runtime_and_of_query_parameters_are_refused(name: str) -> 
 
 @pytest.mark.parametrize("name", SYSTEM)
 def test_members_of_every_resource_are_refused_with_advice_that_works(name: str) -> None:
-    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: .* rename it, for example own_{name}: every resource has "{name}"'):
+    with pytest.raises(DeclarationError, match=rf'Sample\.{name}: every resource has "{name}" .*; rename it, for example own_{name}'):
         declare(str, field=name)
     assert declare(str, field=f"own_{name}").field(f"own_{name}").column == f"own_{name}"
 
@@ -105,9 +105,9 @@ SEVERAL = r"it has one name, in bodies and in answers; write Field\(alias="
         (Field(alias="the-thing"), "the alias 'the-thing' cannot be a parameter; use letters, digits and _"),
         (Field(alias="_thing"), "the alias '_thing' cannot be a parameter"),
         (Field(alias="x" * 64), "cannot be a parameter"),
-        (Field(alias="sort"), "the alias 'sort' is used by queries or the runtime; choose another"),
-        (Field(alias="id"), "the alias 'id' is used by queries or the runtime; choose another"),
-        (Field(alias="Not"), "the alias 'Not' is used by queries"),
+        (Field(alias="sort"), "the alias 'sort' cannot be used: 'sort' is kept for parameters and addresses .*; choose another"),
+        (Field(alias="id"), "the alias 'id' cannot be used: every resource has \"id\" from the runtime.*; choose another"),
+        (Field(alias="Not"), "the alias 'Not' is a word of filters; choose another"),
     ],
 )
 def test_an_alias_that_cannot_work_is_refused(info: Any, fix: str) -> None:
@@ -241,7 +241,15 @@ def test_the_column_of_a_unique_key_is_taken_too() -> None:
             email_key: str
 
 
-@pytest.mark.parametrize("name", ["", "Users", "1st", "a_b", "a b", "ü", "x" * 64, *sorted(RESERVED_RESOURCES)])
+@pytest.mark.parametrize("name", sorted(RESERVED_RESOURCES))
+def test_names_of_resources_that_are_addresses_of_the_services_are_refused_with_all_of_them(name: str) -> None:
+    told = rf"Sample: the name '{name}' cannot be used: /{name} is an address of the services themselves, as are /capabilities, /docs, "
+    with pytest.raises(DeclarationError, match=rf'{told}.*choose another, for example name="all-{name}"'):
+        declare(str, name=name)
+    declare(str, name=f"all-{name}")
+
+
+@pytest.mark.parametrize("name", ["", "Users", "1st", "a_b", "a b", "ü", "x" * 64])
 def test_names_of_resources_that_are_no_path_are_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match=r'Sample: the name .* cannot be used; write class Sample\(Resource, name="things"\)'):
         declare(str, name=name)
@@ -254,10 +262,10 @@ def test_a_resource_without_a_name_is_refused() -> None:
             thing: str
 
 
-@pytest.mark.parametrize("table", sorted(RESERVED_TABLES))
+@pytest.mark.parametrize("table", [*sorted(RESERVED_TABLES), "sqlite_things"])
 def test_tables_of_the_runtime_are_refused_given_or_derived(table: str) -> None:
     for options in ({"name": table.replace("_", "-")}, {"table": table}):
-        with pytest.raises(DeclarationError, match=rf'Sample: the table {table!r} cannot be used; give it another with table="'):
+        with pytest.raises(DeclarationError, match=rf'Sample: the table {table!r} cannot be used: .*; give it another with table="'):
             declare(str, **options)
 
 
@@ -396,11 +404,22 @@ class TestCommands:
         with pytest.raises(DeclarationError, match=rf"Sample\.{name}: event='renamed' has no effect on {name}.*write @command\(\)"):
             declare_command(method, event="renamed", name=name)
 
-    @pytest.mark.parametrize("name", ["copy", "model_dump", "export", "search", "Close", "_close"])
-    def test_names_of_pydantic_and_the_runtime_are_refused(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("copy", "Pydantic's classes have 'copy' themselves"),
+            ("model_dump", "Pydantic's classes have 'model_dump' themselves"),
+            ("export", "'export' is kept for parameters and addresses of queries, as are count, cursor, .*"),
+            ("document", "'document' is an attribute of resources themselves, as are command, declaration, document"),
+            ("id", 'every resource has "id" from the runtime.*'),
+            ("Close", "the name is a part of the URL, and has lower-case letters, digits and _"),
+            ("_close", "the name is a part of the URL, and has lower-case letters, digits and _"),
+        ],
+    )
+    def test_names_of_pydantic_and_the_runtime_are_refused_with_the_reason(self, name: str, why: str) -> None:
         def method(self) -> Self: ...
 
-        with pytest.raises(DeclarationError, match=rf"Sample\.{name}: the name is used by Pydantic or the runtime.*rename the command"):
+        with pytest.raises(DeclarationError, match=rf"^Sample\.{name}: {why}; rename the command$"):
             declare_command(method, name=name)
 
     def test_a_name_that_was_not_imported_is_told(self) -> None:
@@ -475,3 +494,115 @@ def test_the_digest_changes_with_what_clients_see_and_with_nothing_else() -> Non
         len({declare(each, default).digest for each, default in ((str, ...), (str, "x"), (str | None, None), (list[str], []), (int, 1))})
         == 5
     )
+
+
+LENGTHS = [
+    (
+        Annotated[str, Field(max_length=65_537)],
+        r"max_length=65537 is never reached, since a text has at most 65536 characters; write max_length=65536 or less, or leave it out",
+    ),
+    (Annotated[str | None, Text(), Field(max_length=10**6)], "a text has at most 65536 characters"),
+    (Annotated[str, StringConstraints(max_length=65_537)], "a text has at most 65536 characters"),
+    (Annotated[str, Keyword(), Field(max_length=8192)], r"a Keyword has at most 8191 characters; write max_length=8191 or less"),
+    (Annotated[Email, Keyword(), Field(max_length=8192)], "a Keyword has at most 8191 characters"),
+    (list[Annotated[str, Keyword(), Field(max_length=8192)]], "a Keyword has at most 8191 characters"),
+    (Annotated[list[Annotated[str, Field(max_length=65_537)]] | None, Keyword()], "a Keyword has at most 8191 characters"),
+    (Annotated[list[str], Field(max_length=1001)], "max_length=1001 is never reached, since a list has at most 1000 items"),
+    (Annotated[list[int], Field(min_length=1001)], "min_length=1001 fits no value, since a list has at most 1000 items; lower it"),
+    (Annotated[str, Unique(), Field(max_length=321)], "a Unique value has at most 320 bytes; write max_length=320 or less"),
+    (Annotated[str, Unique(), Field(min_length=321)], "min_length=321 fits no value, since a Unique value has at most 320 bytes"),
+    (Annotated[str, Field(min_length=5, max_length=4)], "min_length=5 fits no value, since max_length is 4"),
+    (Annotated[Password, Field(max_length=1025)], "a secret has at most 1024 bytes; write max_length=1024 or less"),
+    (Literal["x" * 8192], "the choice 'x+' cannot be stored: a Keyword has at most 8191 characters"),  # type: ignore[valid-type]
+    (Literal["a", "b\0"], "the choice .* cannot be stored"),
+]
+
+
+@pytest.mark.parametrize(("annotation", "fix"), LENGTHS)
+def test_a_length_that_no_value_can_have_is_refused(annotation: Any, fix: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"^Sample\.thing: .*{fix}"):
+        declare(annotation)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Field(max_length=65_536)],
+        Annotated[str, Keyword(), Field(max_length=8191)],
+        Annotated[list[Annotated[str, Field(max_length=65_536)]], Field(max_length=1000)],
+        Annotated[str, Unique(), Field(min_length=320, max_length=320)],
+        Annotated[Secret, Field(max_length=1024)],
+        Literal["x" * 8191],  # type: ignore[valid-type]
+    ],
+)
+def test_the_longest_lengths_are_taken(annotation: Any) -> None:
+    declare(annotation)
+
+
+@pytest.mark.parametrize(("annotation", "fix"), [each for each in LENGTHS if "secret" not in each[1]])
+def test_arguments_have_the_lengths_of_fields(annotation: Any, fix: str) -> None:
+    def fill(self: Any, thing: Any) -> Self:
+        return self  # type: ignore[no-any-return]
+
+    fill.__annotations__["thing"] = annotation
+    with pytest.raises(DeclarationError, match=rf"^Sample\.fill: the parameter 'thing': .*{fix}"):
+        declare_command(fill)
+
+
+def test_a_pattern_that_is_none_is_refused_in_one_line() -> None:
+    told = r"^Sample\.thing: unclosed character class; mend its pattern, a regular expression of Rust$"
+    with pytest.raises(DeclarationError, match=told):
+        declare(Annotated[str, Field(pattern="[a")])
+    with pytest.raises(DeclarationError, match=r"^Sample\.thing: look-around.*; mend its pattern"):
+        declare(list[Annotated[str, Field(pattern="(?=x)a")]])
+
+    def fill(self: Any, part: Annotated[str, Field(pattern="[a")]) -> Self:
+        return self  # type: ignore[no-any-return]
+
+    with pytest.raises(DeclarationError, match=r"^Sample\.fill: .*part: unclosed character class; mend its pattern[^\n]*$"):
+        declare_command(fill)
+
+
+def test_a_table_has_so_many_columns() -> None:
+    """With two of a unique field; those of its index are fewer."""
+    fields = {**{f"f{number}": bool for number in range(977)}, **{f"u{number}": Annotated[date, Unique()] for number in range(18)}}
+    wide(**fields)
+    with pytest.raises(DeclarationError, match="Wide: its 995 fields are more than a row of MySQL holds"):
+        wide(**fields | {"f0": Annotated[date, Unique()]})
+
+
+@pytest.mark.filterwarnings("ignore:Field name")  # Pydantic's own
+@pytest.mark.parametrize("name", ["model_dump", "model_copy", "model_fields"])
+def test_a_field_does_not_take_the_place_of_what_its_class_has(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"^Sample\.{name}: .* (itself has '{name}'|'{name}' themselves); rename [^\n]*$"):
+        declare(str, field=name)
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+def test_a_documents_field_does_not_take_the_place_of_its_methods() -> None:
+    with pytest.raises(DeclarationError, match=r"^Bad\.encoded: the class itself has 'encoded'; rename it, and keep the name in JSON"):
+        type(Document)("Bad", (Document,), {"__annotations__": {"encoded": str}, "__module__": __name__})
+
+
+def test_a_resource_may_have_no_fields() -> None:
+    assert wide().fields == ()
+
+
+def wide(**fields: Any) -> Declaration:
+    cls: Any = type(Resource)("Wide", (Resource,), {"__annotations__": fields, "__module__": __name__}, name="wide")
+    return cls.declaration
+
+
+@pytest.mark.parametrize(
+    ("annotation", "most", "told"),
+    [
+        (Annotated[str, Field(max_length=500)], 32, r"Wide: its columns have 66233 bytes in a row, and a row .* 65535; .*as of f0"),
+        (str, 196, "Wide: its 197 fields are more than a row of MySQL holds"),
+        (list[int], 196, "Wide: its 197 fields are more"),
+        (Annotated[int, Unique()], 63, "Wide: it has 64 unique fields, and a row of MySQL has keys for 63; take Unique away from some"),
+    ],
+)
+def test_a_table_that_mysql_would_refuse_is_refused(annotation: Any, most: int, told: str) -> None:
+    wide(**{f"f{number}": annotation for number in range(most)})
+    with pytest.raises(DeclarationError, match=told):
+        wide(**{f"f{number}": annotation for number in range(most + 1)})

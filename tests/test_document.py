@@ -126,9 +126,17 @@ def test_what_belongs_to_the_resource_is_refused_in_a_document(annotation: Any) 
         type(Document)("Bad", (Document,), {"__annotations__": {"thing": annotation}, "__module__": __name__})
 
 
-@pytest.mark.parametrize("name", ["id", "version", "sort", "document"])
-def test_names_of_the_runtime_are_refused_in_a_document(name: str) -> None:
-    with pytest.raises(DeclarationError, match=rf"Bad\.{name}: the name is used"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("id", 'every resource has "id" .*; rename it, for example own_id'),
+        ("version", 'every resource has "version" .*; rename it, for example own_version'),
+        ("sort", "'sort' is kept for parameters .*; rename it"),
+        ("document", "'document' is an attribute of resources .*; rename it"),
+    ],
+)
+def test_names_of_the_runtime_are_refused_in_a_document(name: str, why: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"^Bad\.{name}: {why}$"):
         type(Document)("Bad", (Document,), {"__annotations__": {name: str}, "__module__": __name__})
 
 

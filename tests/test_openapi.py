@@ -30,7 +30,7 @@ from starlette.routing import Mount, Route
 
 from tests.conftest import QUICK, temporary_folder
 from tests.stack import Stack
-from twofold import App, Keyword, Places, Resource, command
+from twofold import App, Keyword, Places, Resource, Secret, Unique, command
 from twofold.command import openapi as command_openapi
 from twofold.command import passwords
 from twofold.query import openapi as query_openapi
@@ -255,9 +255,14 @@ class Priced(Resource, name="priced"):
     price: Annotated[Decimal, Places(2), Field(ge=0)] = Decimal(0)
     note: str | None = None
     marks: Annotated[list[str], Keyword()] = Field(default_factory=list)
+    code: Annotated[str | None, Unique(), Keyword()] = None
+    most: Annotated[int, Field(ge=-(10**30), le=10**30)] = 0
+    key: Secret = Secret("none")
 
     @command
-    def raise_(self, by: Decimal, times: Annotated[int, Field(le=9)] = 1) -> Self:
+    def raise_(
+        self, by: Decimal, notes: list[str], why: Annotated[str, Field(alias="reason")] = "", times: Annotated[int, Field(le=9)] = 1
+    ) -> Self:
         """Raises the price."""
         return self
 
@@ -277,6 +282,11 @@ def test_bodies_are_published_with_the_forms_and_bounds_that_are_checked(priced:
     assert own["price"]["anyOf"][1]["minimum"] == 0
     assert own["note"]["anyOf"][0]["maxLength"] == 65_536
     assert (own["marks"]["maxItems"], own["marks"]["items"]["maxLength"]) == (1000, 8191)
+    assert (own["most"]["minimum"], own["most"]["maximum"]) == (-(2**63), 2**63 - 1)
+    assert (own["code"]["anyOf"][0]["maxLength"], own["key"]["maxLength"]) == (320, 1024)
+    assert schemas["Priced_key"]["properties"]["key"]["maxLength"] == 1024
+    assert (arguments["notes"]["maxItems"], arguments["notes"]["items"]["maxLength"]) == (1000, 65_536)
+    assert arguments["reason"]["maxLength"] == 65_536
 
 
 def test_docstrings_and_the_title_are_in_it(priced: dict[str, Any]) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic.errors import PydanticUserError
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, SchemaError
 
+from twofold.annotations import Unsupported, argument_of, field_of, with_default
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Unsupported, argument_of, field_of, with_default
+from twofold.fields import Field, Json
 from twofold.forms import memberwise, pinned
 from twofold.names import IDENTIFIER, field_name, refuse_shared
+from twofold.widths import refuse_many
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -31,6 +35,19 @@ class _Declaring(ModelMetaclass):
                 told = str(error).partition(".")[0].partition("detected: ")[2].strip("`")
                 raise DeclarationError(f"{name}: {told} has no annotation; a field has one, for example thing: int = 3") from None
             raise DeclarationError(f"{name}: {str(error).splitlines()[0]}") from None
+        except ValueError as error:
+            if not (kept := re.match(r"Field '(\w+)' conflicts with member", str(error))):
+                raise
+            raise DeclarationError(f"{name}.{kept[1]}: Pydantic's classes have {kept[1]!r} themselves; rename the field") from None
+        except SchemaError as error:
+            raise DeclarationError(f"{name}{_unbuilt(str(error))}") from None
+
+
+def _unbuilt(told: str) -> str:
+    """What a validator cannot be made of, from Pydantic's words: several lines, the field in one of them and the reason in the last."""
+    field, reason = re.search(r'Field "(\w+)"', told), told.splitlines()[-1].strip().removeprefix("error: ")
+    fix = "; mend its pattern, a regular expression of Rust" if "regex parse error" in told else "; change its annotation"
+    return f"{'.' + field[1] if field else ''}: {reason}{fix}"
 
 
 class Declared(BaseModel, metaclass=_Declaring):
@@ -93,6 +110,7 @@ def declared_fields(cls: type[BaseModel]) -> tuple[Field, ...]:
     _refuse_unkept(cls)
     fields = tuple(_declared_field(cls, name) for name in cls.model_fields)
     refuse_shared(cls.__name__, {field.attribute: field.name for field in fields})
+    refuse_many(cls, fields)
     return tuple(_defaulted(cls, field) for field in fields)
 
 
@@ -107,7 +125,9 @@ def _refuse_unkept(cls: type[BaseModel]) -> None:
 
 def _declared_field(cls: type[BaseModel], name: str) -> Field:
     where, info = f"{cls.__name__}.{name}", cls.model_fields[name]
-    wire = field_name(where, name, info)
+    if inspect.isroutine(info.default) or (name.startswith("model_") and hasattr(BaseModel, name)):
+        raise DeclarationError(f'{where}: the class itself has {name!r}; rename it, and keep the name in JSON with Field(alias="{name}")')
+    wire = field_name(where, name, info, stored=not issubclass(cls, Document))
     try:
         field = field_of(name, wire, info)
     except Unsupported as reason:

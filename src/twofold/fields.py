@@ -1,4 +1,4 @@
-"""From an annotation to a field: its kind, where it is stored, how it is searched.
+"""A field of a resource as the stores see it, the annotations that declare it, and what a value of it may be.
 
 A field's value lives in three forms. In Python it is what the annotation says. In *state* (records,
 answers, receipts) it is plain JSON: dates and datetimes as RFC 3339 text, decimals as text. In tables
@@ -10,18 +10,14 @@ from __future__ import annotations
 import enum
 import math
 import re
-import types
-import typing
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import EmailStr, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, SchemaValidator
+from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
 
 from twofold.forms import DECIMAL_DIGITS
 
@@ -33,6 +29,7 @@ TEXT_LENGTH = 65_536
 LIST_LENGTH = 1000
 INT64 = 2**63
 UNIQUE_BYTES = 320
+MAX_SECRET_BYTES = 1024
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -202,7 +199,7 @@ def _check_string(field: Field, value: Any) -> Any:
         raise PydanticCustomError("characters", "String should not contain control characters")
     if len(text) > field.max_length:
         raise PydanticCustomError("string_too_long", f"String should have at most {field.max_length} characters")
-    if field.unique and len(field.unique_key(text) or b"") > UNIQUE_BYTES:
+    if field.unique and (len(text) > UNIQUE_BYTES or len(field.unique_key(text) or b"") > UNIQUE_BYTES):
         raise PydanticCustomError("string_too_long", f"A unique value should have at most {UNIQUE_BYTES} bytes")
     return value
 
@@ -252,148 +249,3 @@ _CHECKS: dict[Kind, Any] = {
     "datetime": _check_datetime,
     "date": _check_date,
 }
-_KINDS: dict[type, Kind] = {
-    str: "string",
-    EmailStr: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "float",
-    Decimal: "decimal",
-    datetime: "datetime",
-    date: "date",
-}
-
-
-_HINTS: dict[Any, str] = dict.fromkeys((Text, Keyword, Unique, Guarded), "()") | {Column: '("name")', Places: "(2)"}
-
-
-class Unsupported(Exception):
-    """The annotation cannot be stored; the message says what to write instead. Becomes a DeclarationError that names class and field."""
-
-
-def field_of(attribute: str, name: str, info: FieldInfo) -> Field:
-    """The field that an annotation declares, but for its default. Raises Unsupported with the fix."""
-    field = replace(_read(attribute, info), name=name)
-    _refuse_nonsense(field)
-    return replace(field, places=max(field.places, 0))
-
-
-def with_default(field: Field, info: FieldInfo, validator: SchemaValidator) -> Field:
-    """A field that is not required, with its default as state. Pydantic does not validate it; the stores would meet it in every row."""
-    try:
-        value, again = (info.get_default(call_default_factory=True) for _ in range(2))
-    except ValueError:
-        raise Unsupported("its default is made of other fields, which a table cannot do; make it in a method named create") from None
-    if value != again:  # rows that exist need one that stays
-        raise Unsupported("its default is another one each time; give it None, and the value in a method named create")
-    try:
-        values, *_ = validator.validate_python({field.attribute: value}, by_alias=False, by_name=True)
-        return replace(field, default=field.encode(field.checked(values[field.attribute])))
-    except ValidationError as error:
-        raise Unsupported(f"its default does not fit the annotation ({error.errors()[0]['msg']}); change one of them") from None
-    except PydanticCustomError as error:
-        raise Unsupported(f"its default cannot be stored ({error.message()}); choose another") from None
-
-
-def argument_of(name: str, info: FieldInfo) -> Field | None:
-    """What a parameter of a command takes, as if it were a field; None where no field could hold it. `places` is -1 without Places."""
-    try:
-        return _read(name, info)
-    except Unsupported:
-        return None
-
-
-def _read(name: str, info: FieldInfo) -> Field:
-    bare, hints, nullable, many = _unwrap(info.annotation, list(info.metadata))
-    for hint in hints:
-        if hint in _HINTS:
-            raise Unsupported(f"{hint.__name__} needs its parentheses: Annotated[…, {hint.__name__}{_HINTS[hint]}]")
-    found: dict[type, Any] = {type(hint): hint for hint in hints}
-    kind, choices = _kind(bare)
-    return Field(
-        name=name,
-        attribute=name,
-        column=found[Column].name if Column in found else name,
-        kind=kind,
-        many=many,
-        nullable=nullable,
-        required=info.is_required(),
-        secret=_secret(bare),
-        text=Text in found,
-        keyword=Keyword in found or bool(choices),
-        unique=Unique in found,
-        guarded=Guarded in found,
-        max_length=_max_length(hints, Keyword in found or bool(choices)),
-        places=found[Places].digits if Places in found else -1,
-        choices=choices,
-        enum=bare if isinstance(bare, type) and issubclass(bare, enum.Enum) else None,
-    )
-
-
-def _unwrap(annotation: Any, hints: list[Any]) -> tuple[Any, list[Any], bool, bool]:
-    """Strips Annotated, `| None` and list[…]. What is said of a list's length is not a hint on its items."""
-    nullable = many = False
-    while True:
-        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-        if origin is typing.Annotated:
-            annotation, hints = args[0], [*hints, *_flat(args[1:])]
-        elif origin in (typing.Union, types.UnionType):
-            rest = [arg for arg in args if arg is not type(None)]
-            if len(rest) != 1 or len(rest) == len(args):
-                raise Unsupported("a union is only supported as `X | None`")
-            if many:
-                raise Unsupported("a list cannot hold None; write `list[X]` or `list[X] | None`")
-            annotation, nullable = rest[0], True
-        elif origin is list and not many:
-            annotation, many = args[0], True
-            hints = [hint for hint in hints if getattr(hint, "max_length", None) is None]
-        else:
-            return annotation, hints, nullable, many
-
-
-def _flat(hints: Iterable[Any]) -> list[Any]:
-    """Hints, with what a nested `Field(…)` holds in its place."""
-    return [each for hint in hints for each in (hint.metadata if isinstance(hint, FieldInfo) else [hint])]
-
-
-def _kind(bare: Any) -> tuple[Kind, tuple[str, ...]]:
-    if typing.get_origin(bare) is Literal:
-        choices = typing.get_args(bare)
-    elif isinstance(bare, type) and issubclass(bare, enum.Enum):
-        choices = tuple(member.value for member in bare)
-    elif isinstance(bare, type) and issubclass(bare, Secret):
-        return "string", ()
-    elif bare in _KINDS:
-        return _KINDS[bare], ()
-    else:
-        supported = "str, Email, EmailStr, int, float, bool, date, datetime, Decimal, Literal, Enum, Secret, Password, or a list of these"
-        raise Unsupported(f"{getattr(bare, '__name__', bare)} cannot be stored; use {supported}")
-    if not all(isinstance(choice, str) for choice in choices):
-        raise Unsupported("the choices of a Literal or Enum must be strings")
-    return "string", choices
-
-
-def _secret(bare: Any) -> Literal["", "secret", "password"]:
-    if not (isinstance(bare, type) and issubclass(bare, Secret)):
-        return ""
-    return "password" if issubclass(bare, Password) else "secret"
-
-
-def _max_length(hints: list[Any], keyword: bool) -> int:
-    limit = KEYWORD_LENGTH if keyword else TEXT_LENGTH
-    return min([limit, *(int(hint.max_length) for hint in hints if getattr(hint, "max_length", None) is not None)])
-
-
-def _refuse_nonsense(field: Field) -> None:
-    if field.kind == "decimal" and not 0 <= field.places <= 9:
-        raise Unsupported("a Decimal needs Places(0) to Places(9): Annotated[Decimal, Places(2)]")
-    if field.kind != "decimal" and field.places != -1:
-        raise Unsupported("Places belongs to a Decimal")
-    if field.kind != "string" and (field.text or field.keyword):
-        raise Unsupported("Text and Keyword belong to strings; other kinds are filtered and sorted by themselves")
-    if field.secret and (field.text or field.keyword or field.unique or field.guarded or field.many or field.nullable):
-        raise Unsupported("a secret cannot be searched, unique, guarded, a list or optional; take that hint away")
-    if field.unique and (field.many or field.kind in ("float", "boolean")):
-        raise Unsupported("Unique belongs to a string, an integer, a decimal, a date or a datetime")
-    if field.guarded and field.required:
-        raise Unsupported("a Guarded field needs a default, since no client can give its value")

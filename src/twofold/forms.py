@@ -98,7 +98,7 @@ def _datetime(value: Any) -> Any:
     if isinstance(value, str):
         return _read(values.moment, value, "datetime")
     if not isinstance(value, date):
-        raise PydanticCustomError("datetime_type", "Input should be a valid datetime in a string")
+        raise PydanticCustomError("datetime_type", 'A date and time with a zone as text, for example "2026-01-31T12:00:00Z"')
     return value
 
 
@@ -106,7 +106,7 @@ def _date(value: Any) -> Any:
     if isinstance(value, str):
         return _read(values.day, value, "date")
     if not isinstance(value, date):
-        raise PydanticCustomError("date_type", "Input should be a valid date in a string")
+        raise PydanticCustomError("date_type", 'A date as text, for example "2026-01-31"')
     return value
 
 
@@ -115,7 +115,7 @@ def _decimal(value: Any) -> Any:
     if isinstance(value, str):
         value = _read(values.decimal, value, "decimal")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise PydanticCustomError("decimal_type", "Input should be a valid decimal, best in a string")
+        raise PydanticCustomError("decimal_type", 'A decimal number, best as text, for example "12.30"')
     found = value if isinstance(value, Decimal) else Decimal(str(value))
     if found.adjusted() >= DECIMAL_DIGITS:
         raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS} digits before the point")
@@ -124,7 +124,7 @@ def _decimal(value: Any) -> Any:
 
 def _float(value: Any) -> Any:
     if isinstance(value, str):
-        raise PydanticCustomError("float_type", "Input should be a valid number")
+        raise PydanticCustomError("float_type", "A number, not as text, for example 1.5")
     if isinstance(value, int) and (abs(value) >> 1023 or value != float(value)):
         raise PydanticCustomError("float_digits", "Number should have no more digits than a double holds")
     return value

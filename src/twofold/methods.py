@@ -14,10 +14,11 @@ from pydantic import BaseModel, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
+from twofold.annotations import Unsupported, argument_of, refuse_lengths
 from twofold.declared import Arguments
 from twofold.errors import DeclarationError
 from twofold.forms import validator
-from twofold.names import IDENTIFIER, RESERVED, refuse_shared, wire_name
+from twofold.names import IDENTIFIER, RESERVED, refuse_shared, why_reserved, wire_name
 
 FREE = ("create", "replace", "patch", "delete")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,9 +81,8 @@ def hints_of(cls: type, where: str, method: Any) -> dict[str, Any]:
 
 def _command(cls: type[BaseModel], name: str, method: Any) -> CommandSpec:
     where = f"{cls.__name__}.{name}"
-    if hasattr(BaseModel, name) or (name in RESERVED and name not in FREE) or not IDENTIFIER.fullmatch(name):
-        fix = "rename the command, in lower-case letters, digits and _"
-        raise DeclarationError(f"{where}: the name is used by Pydantic or the runtime, or is no part of a URL; {fix}")
+    if told := _unusable(name):
+        raise DeclarationError(f"{where}: {told}; rename the command")
     if inspect.iscoroutinefunction(method):
         raise DeclarationError(f"{where}: a command is a plain function; write def, not async def")
     _check_event(where, name, method.__twofold_event__)
@@ -101,6 +101,15 @@ def _command(cls: type[BaseModel], name: str, method: Any) -> CommandSpec:
         description=inspect.cleandoc(method.__doc__ or ""),
         validator=validator(model.__pydantic_core_schema__),
     )
+
+
+def _unusable(name: str) -> str:
+    """Why a method of that name can be no command; "" for one that can."""
+    if hasattr(BaseModel, name):
+        return f"Pydantic's classes have {name!r} themselves"
+    if not IDENTIFIER.fullmatch(name):
+        return "the name is a part of the URL, and has lower-case letters, digits and _"
+    return why_reserved(name) if name in RESERVED and name not in FREE else ""
 
 
 def _arguments(
@@ -122,9 +131,20 @@ def _arguments(
     except (PydanticUserError, DeclarationError, NameError) as error:
         told = str(error).splitlines()[0].removeprefix(f"{cls.__name__}_{name}: ")
         raise DeclarationError(f"{where}: its arguments cannot be read from JSON; change them: {told}") from None
+    _refuse_lengths(where, model)
     wires = {key: wire_name(f"{where}: the parameter {key!r}", key, info) for key, info in model.model_fields.items()}
     refuse_shared(where, wires)
     return model, wires
+
+
+def _refuse_lengths(where: str, model: type[Arguments]) -> None:
+    for key, info in model.model_fields.items():
+        argument = argument_of(key, info)
+        try:
+            if argument and not argument.secret:  # which no column holds
+                refuse_lengths(argument, info)
+        except Unsupported as reason:
+            raise DeclarationError(f"{where}: the parameter {key!r}: {reason}") from None
 
 
 def _check_result(cls: type[BaseModel], name: str, where: str, hints: dict[str, Any]) -> None:

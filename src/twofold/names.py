@@ -13,13 +13,25 @@ from pydantic.fields import FieldInfo
 from twofold.errors import DeclarationError
 
 SYSTEM = ("id", "version", "created_at", "updated_at")
-RESERVED = frozenset(
-    "id version deleted created_at updated_at q sort limit cursor offset filter facets facet_limit facet_mode fields format fuzzy "  # noqa: SIM905 - words read best as words
-    "highlight count prefix search search_fields snapshot suggest export time_zone timeout_ms declaration command document".split()
+OF_QUERIES = frozenset(
+    "q sort limit cursor offset filter facets facet_limit facet_mode fields format fuzzy highlight count prefix search search_fields "  # noqa: SIM905 - words read best as words
+    "snapshot suggest export time_zone timeout_ms".split()
 )
+OF_CLASSES = frozenset({"declaration", "command", "document"})
+RESERVED = frozenset({*SYSTEM, "deleted", *OF_QUERIES, *OF_CLASSES})
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WIRE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-_OF_CLASSES = frozenset({"declaration", "command", "document"})
+
+
+def why_reserved(name: str) -> str:
+    """Why a name of RESERVED is taken."""
+    if name in SYSTEM:
+        return f'every resource has "{name}" from the runtime, and its table a column of that name'
+    if name in OF_CLASSES:
+        return f"{name!r} is an attribute of resources themselves, as are {', '.join(sorted(OF_CLASSES))}"
+    if name == "deleted":
+        return "'deleted' marks documents of what was deleted"
+    return f"{name!r} is kept for parameters and addresses of queries, as are {', '.join(sorted(OF_QUERIES))}"
 
 
 def wire_name(where: str, name: str, info: FieldInfo) -> str:
@@ -35,20 +47,21 @@ def wire_name(where: str, name: str, info: FieldInfo) -> str:
     return taken
 
 
-def field_name(where: str, name: str, info: FieldInfo) -> str:
-    """The name of a resource's or a document's field on the wire. Raises DeclarationError."""
+def field_name(where: str, name: str, info: FieldInfo, *, stored: bool) -> str:
+    """The name of a field on the wire: of a resource's, which is `stored`, or of a document's. Raises DeclarationError."""
     wire = wire_name(where, name, info)
     if wire == name and name in SYSTEM:
-        fix = f'rename it, for example own_{name}: every resource has "{name}" from the runtime, and its table a column of that name'
-        raise DeclarationError(f"{where}: the name is used by queries or the runtime; {fix}")
+        raise DeclarationError(f"{where}: {why_reserved(name)}; rename it, for example own_{name}")
     if wire == name and name in RESERVED:
-        fix = f'rename it, and keep the column with Column("{name}")'
-        raise DeclarationError(f"{where}: the name is used by queries or the runtime; {fix}")
-    if not IDENTIFIER.fullmatch(name) or name in _OF_CLASSES:
+        fix = f'rename it, and keep the column with Column("{name}")' if stored else "rename it"
+        raise DeclarationError(f"{where}: {why_reserved(name)}; {fix}")
+    if not IDENTIFIER.fullmatch(name) or name in OF_CLASSES:
         fix = f'write {_snake(name)}: Annotated[…, Field(alias="{name}")] for that name in JSON' if _WIRE.fullmatch(name) else "rename it"
         raise DeclarationError(f"{where}: a field's name has lower-case letters, digits and _; {fix}")
-    if wire in RESERVED or wire.lower() == "not":  # which a filter reads as its own word
-        raise DeclarationError(f"{where}: the alias {wire!r} is used by queries or the runtime; choose another")
+    if wire in RESERVED:
+        raise DeclarationError(f"{where}: the alias {wire!r} cannot be used: {why_reserved(wire)}; choose another")
+    if wire.lower() == "not":
+        raise DeclarationError(f"{where}: the alias {wire!r} is a word of filters; choose another")
     return wire
 
 

@@ -20,6 +20,7 @@ from twofold.fields import Field, Json, Secret
 from twofold.forms import memberwise
 from twofold.methods import FREE, CommandSpec, Context, command, commands_of, hints_of
 from twofold.names import IDENTIFIER, RESERVED
+from twofold.widths import refuse_wide
 
 __all__ = ["FREE", "RESERVED", "App", "CommandSpec", "Context", "Declaration", "Resource", "command"]
 RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
@@ -205,6 +206,7 @@ def _declare(
     fields = declared_fields(cls)
     _refuse_shared_columns(cls, fields)
     _refuse_long_names(cls, table, fields)
+    refuse_wide(cls, fields)
     cls._checks = {field.attribute: field for field in fields}
     hidden: dict[str, Any] = {field.attribute: (Secret | None, None) for field in fields if field.secret}
     state = create_model(f"{cls.__name__}State", __base__=cls, __cls_kwargs__={"derived": True}, **hidden)
@@ -225,12 +227,19 @@ def _declare(
 
 
 def _check_names(cls: type, name: str, table: str, partitions: int, commands: Sequence[str]) -> None:
-    if not _RESOURCE.fullmatch(name) or name in RESERVED_RESOURCES:
-        fix = f'class {cls.__name__}(Resource, name="things"): lower-case letters, digits and -'
+    if name in RESERVED_RESOURCES:
+        addresses = ", ".join(f"/{each}" for each in sorted(RESERVED_RESOURCES))
+        told = f"/{name} is an address of the services themselves, as are {addresses}"
+        raise DeclarationError(f'{cls.__name__}: the name {name!r} cannot be used: {told}; choose another, for example name="all-{name}"')
+    if not _RESOURCE.fullmatch(name):
+        fix = f'class {cls.__name__}(Resource, name="things"): at most 63 lower-case letters, digits and -'
         raise DeclarationError(f"{cls.__name__}: the name {name!r} cannot be used; write {fix}")
-    if not IDENTIFIER.fullmatch(table) or table in RESERVED_TABLES:
-        fix = 'give it another with table="…"' if table in RESERVED_TABLES else "choose lower-case letters, digits and _"
-        raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; {fix}")
+    if table in RESERVED_TABLES or table.startswith("sqlite_"):
+        own = f"the runtime has {', '.join(sorted(RESERVED_TABLES))}"
+        told = own if table in RESERVED_TABLES else "SQLite keeps names that begin so"
+        raise DeclarationError(f'{cls.__name__}: the table {table!r} cannot be used: {told}; give it another with table="…"')
+    if not IDENTIFIER.fullmatch(table):
+        raise DeclarationError(f"{cls.__name__}: the table {table!r} cannot be used; choose lower-case letters, digits and _")
     if not 1 <= partitions <= 1000:
         raise DeclarationError(f"{cls.__name__}: partitions={partitions} cannot be used; choose 1 to 1000")
     for unknown in [commands] if isinstance(commands, str) else sorted(set(commands) - set(FREE)):

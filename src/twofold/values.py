@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -41,6 +42,12 @@ def from_text(field: Field, text: str) -> Json:
         return one.encode(one.checked(_READ[field.kind](text)))
     except PydanticCustomError:
         raise NotAValue(_PLACES if field.kind == "decimal" else _EXAMPLES[field.kind]) from None
+
+
+def words(error: Mapping[str, object]) -> str:
+    """What an error of Pydantic tells, without its end: where a validator of the app raised it, that one's own words."""
+    prefix = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}.get(str(error["type"]), "")
+    return str(error["msg"]).removeprefix(prefix).strip().removesuffix(".") or "A rule of the app refuses this value"
 
 
 def integer(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -88,6 +89,18 @@ def test_a_plain_secret_is_kept_as_it_is_and_a_password_as_a_hash(club: Stack, a
     with club.system.store._database.read() as connection:
         pin, token = connection.exec_driver_sql("SELECT pin, token FROM members").one()
     assert (pin.startswith("$argon2id$"), token) == (True, "plain as day")
+
+
+def test_a_secret_that_is_set_is_a_version_and_an_update_also_where_it_is_the_same(club: Stack, ana: str) -> None:
+    """Whether it is the same is not to be told; readers see the version and the time, consumers an update."""
+    for version, member in ((2, "pin"), (3, "pin"), (4, "token"), (5, "token")):
+        answer = club.command.put(f"{ana}/{member}", {member: "2468-x"})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (204, b"", f'"{version}"')
+    assert club.command.patch(ana, {"name": "Ana"}).headers["etag"] == '"5"'  # and this is none
+    records = [record for _, _, record in club.system.outbox.pending(10)]
+    assert [(each.type, each.version) for each in records] == [("members.created", 1), *(("members.updated", n) for n in (2, 3, 4, 5))]
+    values = [{**json.loads(each.value or b""), "version": 0, "updated_at": ""} for each in records]
+    assert all(value == values[0] for value in values)
 
 
 def test_a_command_without_arguments_needs_no_body(club: Stack, ana: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import pytest
@@ -24,7 +24,8 @@ from holdings_contract import HoldingsContract
 from index_contract import OK, REJECTED, STALE, UNAVAILABLE, Declare, IndexContract, Small, dead, fill, find, ids, live
 from structlog.testing import capture_logs
 
-from twofold.errors import EngineError, Outdated, Unavailable
+from twofold import Keyword, Resource, Text
+from twofold.errors import DeclarationError, EngineError, Outdated, Unavailable
 from twofold.index import elastic_client
 from twofold.index.elastic import ElasticIndex
 from twofold.index.elastic_client import Client, Engine
@@ -33,6 +34,7 @@ from twofold.index.port import Outcome, ReadStore, Verdict
 from twofold.index.search import Exists, Search, Sort
 from twofold.index.sqlite import SqliteIndex
 from twofold.resource import Declaration
+from twofold.widths import MOST_FIELDS
 
 
 class TestSqlite(GenerationsContract, HoldingsContract, FreshnessContract, IndexContract):
@@ -194,6 +196,17 @@ class ElasticContract(GenerationsContract, HoldingsContract, FreshnessContract, 
             writers.assert_ended()
 
         assert cluster.send("GET", f"/{name}/_settings?filter_path=**.blocks")[1][name]["settings"]["index"]["blocks"] == {"write": "true"}
+
+    def test_the_most_fields_that_may_be_declared_are_an_index_and_more_are_refused(self, declare: Declare, cluster: Client) -> None:
+        fields = {f"f{number}": int for number in range(MOST_FIELDS - 2)} | {"words": Annotated[str, Text(), Keyword()]}
+        body = {"__annotations__": fields, "__module__": __name__}
+        resource = declare(type(Resource)("Many", (Resource,), body, name="many"))
+        properties = cluster.send("GET", f"/{resource.index}-000001/_mapping")[1][f"{resource.index}-000001"]["mappings"]["properties"]
+        assert fields.keys() < properties.keys()
+        with pytest.raises(EngineError, match="illegal_argument_exception"):
+            cluster.send("PUT", f"/{resource.index}-000001/_mapping", {"properties": {"more": {"type": "long"}}})
+        with pytest.raises(DeclarationError, match=r"^Many: its 996 fields, .* more than an index of Elasticsearch has, 995; make lists"):
+            type(Resource)("Many", (Resource,), {**body, "__annotations__": fields | {"more": int}}, name="many")
 
     def test_an_alias_that_names_a_stranger_too_is_not_moved(self, store: Store, declare: Declare, cluster: Client) -> None:
         resource = declare(Small)

@@ -20,8 +20,8 @@ from pydantic import Field
 from sqlalchemy import text
 from store_contract import LATER, THEN, new_id
 
-from twofold import App, Column, Keyword, Places, Resource, Unique
-from twofold.errors import Contended, Outdated, Taken
+from twofold import App, Column, Keyword, Password, Places, Resource, Unique
+from twofold.errors import Contended, DeclarationError, Outdated, Rejected, Taken
 from twofold.store.engine import Database
 from twofold.store.migrate import migrate, pending
 from twofold.store.port import Row, Writes
@@ -339,6 +339,15 @@ class TestSqlite(Cases):
         database.dispose()
 
 
+WIDEST: list[tuple[dict[str, tuple[Any, int]], Any]] = [  # how many of each, and what is too much then
+    ({"a": (Annotated[str, Field(max_length=500)], 32), "b": (Annotated[str, Field(max_length=325)], 1), "c": (bool, 2)}, bool),
+    ({"a": (str, 196)}, str),
+    ({"a": (list[str], 100), "b": (Annotated[str, Field(max_length=10)], 96)}, list[int]),
+    ({"a": (str | None, 188), "b": (Annotated[str, Unique()], 1), "c": (int, 28), "d": (bool, 6)}, bool),
+    ({"a": (Password, 63)}, Annotated[str, Field(max_length=300)]),
+]
+
+
 @pytest.mark.engine
 class TestMysql(Cases):
     @pytest.fixture
@@ -371,6 +380,20 @@ class TestMysql(Cases):
             migrate(app(a=(int,), b=(int, 1)), database)
         stranger.rollback()
         assert migrate(app(a=(int,), b=(int, 1)), database) == ["add column things.b", ADMITTED]
+
+    @pytest.mark.parametrize(("parts", "more"), WIDEST)
+    def test_what_a_row_does_not_hold_is_refused_where_it_is_declared(
+        self, database: Database, parts: dict[str, tuple[Any, int]], more: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fields = {f"{name}{number}": (annotation,) for name, (annotation, count) in parts.items() for number in range(count)}
+        with pytest.raises(DeclarationError, match="a row of MySQL"):
+            app(**fields, more=(more,))
+        with monkeypatch.context() as patch:
+            patch.setattr("twofold.resource.refuse_wide", lambda *_: None)
+            wider = app(**fields, more=(more,))
+        with pytest.raises(Rejected, match="MySQL error 1118"):
+            migrate(wider, database)
+        assert "create table things" in migrate(app(**fields), database)
 
     def test_a_change_of_a_column_keeps_its_default(self, database: Database) -> None:
         migrate(app(a=(Annotated[str, Field(max_length=10)], "it's")), database)

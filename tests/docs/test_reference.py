@@ -18,8 +18,10 @@ from twofold.bootstrap import System
 from twofold.cli import cli
 from twofold.command import openapi as commands
 from twofold.log.port import Message
+from twofold.names import RESERVED
 from twofold.query import openapi as queries
 from twofold.record import Record
+from twofold.resource import RESERVED_RESOURCES, RESERVED_TABLES
 from twofold.runtime.openapi import OF_ANY
 from twofold.runtime.problems import PROBLEMS
 from twofold.settings import Settings, load
@@ -147,3 +149,8 @@ def test_compose_has_the_addresses_of_the_documents() -> None:
     urls = dict(re.findall(r"^\$ export TWOFOLD_(WRITE|LOG|READ)_URL=(\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE))
     for engine, url in (("MYSQL", urls["WRITE"]), ("KAFKA", urls["LOG"]), ("ELASTICSEARCH", urls["READ"])):
         assert f"127.0.0.1:${{TWOFOLD_{engine}_PORT:-{urlsplit(url).port}}}:" in compose
+
+
+def test_every_name_that_is_taken_is_documented() -> None:
+    text = (ROOT / "docs" / "declaring.md").read_text().partition("Names that are taken:")[2].partition("\n## ")[0]
+    assert {*RESERVED, *RESERVED_RESOURCES, *RESERVED_TABLES} - set(re.findall(r"`([a-z_]+)`", text)) == set()

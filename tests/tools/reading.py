@@ -8,7 +8,7 @@ from typing import Any
 from tests.tools.shop import app
 
 from twofold.imports.lines import Line, Notes
-from twofold.imports.objects import objects
+from twofold.imports.objects import Objects
 from twofold.imports.options import Options, check
 from twofold.imports.source import open_source
 from twofold.imports.table import Table
@@ -25,7 +25,7 @@ def read(
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     check(declared, options)
     with open_source(path, options) as source:
-        lines = Table(source, declared, options, notes) if source.format in ("csv", "tsv") else objects(source, declared, options, notes)
+        lines = Table(source, declared, options, notes) if source.format in ("csv", "tsv") else Objects(source, declared, options, notes)
         return list(lines), notes
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from twofold import App, Guarded, Keyword, Places, Resource, Secret, Text, Unique, command
+from twofold import App, Document, Guarded, Keyword, Places, Resource, Secret, Text, Unique, command
 
 
 class Product(Resource, name="products"):
@@ -59,4 +59,35 @@ class Slot(Resource, name="slots"):
         return self.model_copy(update={"code": self.code[:1]})
 
 
-app = App(Product, Order, Lead, Contact, Account, Slot)
+class FilmDocument(Document):
+    title: Annotated[str, Text(), Keyword()]
+    year: int
+
+
+class Film(Resource, name="films"):
+    """Readers do not see all of it."""
+
+    title: Annotated[str, Keyword(), Unique()]
+    year: int = 0
+    plot: str = ""
+    rating: int = 3
+
+    def document(self) -> FilmDocument:
+        return FilmDocument(title=self.title, year=self.year)
+
+
+class GuestDocument(Document):
+    name: Annotated[str, Text(), Keyword()]
+
+
+class Guest(Resource, name="guests"):
+    """Readers see something else."""
+
+    first: str
+    last: str
+
+    def document(self) -> GuestDocument:
+        return GuestDocument(name=f"{self.first} {self.last}")
+
+
+app = App(Product, Order, Lead, Contact, Account, Slot, Film, Guest)

@@ -121,6 +121,12 @@ def test_a_compressed_file_that_is_cut_says_so(desk: Desk) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.ndjson.gz"])
+def test_a_compressed_file_that_is_damaged_from_the_start_says_so(desk: Desk, name: str) -> None:
+    ran = desk.load(name, gzip.compress(b"sku,name\n" * 100)[:10] + b"\xff" * 50)
+    assert (ran.code, ran.out, "damaged" in ran.err or "not gzip" in ran.err, ran.err.count("\n")) == (2, "", True, 1)
+
+
 def test_standard_input_takes_a_format(desk: Desk) -> None:
     ran = desk.twofold("import", "products", "-", "--format", "csv", stdin=b"\xef\xbb\xbf" + CSV)
     assert (ran.code, ran.tally) == (0, "created 1, already there 0, rejected 0")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.tools.conftest import Desk
-from tests.tools.shop import Account, Product
+from tests.tools.shop import Account, Film, Guest, Product
 
-from twofold import spreadsheets
+from twofold import Resource, spreadsheets
 from twofold.index.search import Hit
 from twofold.query import export as exports
+from twofold.users import User
 
 TIME = "2026-11-23T12:00:00.000Z"
 TEXTS = [
@@ -57,8 +60,8 @@ def documents() -> list[dict[str, Any]]:
     ]
 
 
-def exported(format_: str, found: list[dict[str, Any]], fields: str = "") -> bytes:
-    shape = exports._FORMATS[format_](Product.declaration, frozenset(fields.split(",") if fields else []))
+def exported(format_: str, found: list[dict[str, Any]], fields: str = "", resource: type[Resource] = Product) -> bytes:
+    shape = exports._FORMATS[format_](resource.declaration, frozenset(fields.split(",") if fields else []))
     return shape.head() + shape.rows([Hit(each, None) for each in found]) + shape.end(len(found))
 
 
@@ -94,6 +97,86 @@ def test_ids_come_back_where_it_is_asked_for(desk: Desk, ending: str) -> None:
 def test_some_fields_come_back(desk: Desk) -> None:
     assert desk.load("out.csv", exported("csv", documents(), "id,version,sku,name")).code == 0
     assert [name for _, name in desk.rows("sku, name", order="sku")] == [text or f"n{number}" for number, text in enumerate(TEXTS)]
+
+
+def of(resource: type[Resource], count: int = 1, **members: Any) -> bytes:
+    """An export of this resource as NDJSON."""
+    each = {"id": "01a20945-6fa1-7411-813c-33a4406f2bd5", "version": 3, **members, "created_at": TIME, "updated_at": TIME}
+    return exported("ndjson", [each] * count, resource=resource)
+
+
+def as_csv(ndjson: bytes) -> bytes:
+    rows = [json.loads(line) for line in ndjson.splitlines()[:-1]]
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows), f"# complete: {len(rows)} rows"]
+    return "\r\n".join(lines).encode()
+
+
+def as_array(ndjson: bytes) -> bytes:
+    return b"[%s]" % b",".join(ndjson.splitlines()[:-1])
+
+
+SHAPES = [pytest.param("csv", as_csv, id="csv"), pytest.param("ndjson", bytes, id="ndjson"), pytest.param("json", as_array, id="json")]
+Shape = Callable[[bytes], bytes]
+
+
+@pytest.mark.parametrize(("ending", "shape"), SHAPES)
+def test_what_an_export_lacks_is_told_before_the_first_row(desk: Desk, ending: str, shape: Shape) -> None:
+    content = shape(of(Film, title="Alien", year=1979))
+    ran = desk.load(f"a.{ending}", content, resource="films")
+    told = "not in the export: plot, rating. Rows get their defaults."
+    assert (ran.code, ran.tally, ran.err.partition("\n")[0]) == (0, "created 1, already there 0, rejected 0", told)
+    ran = desk.load(f"a.{ending}", content, "--update-by", "title", resource="films")
+    told = "not in the export: plot, rating. Rows that are there keep what they have; new rows get the defaults."
+    assert (ran.code, ran.err.partition("\n")[0]) == (0, told)
+    whole = shape(of(Product, **{**documents()[0], "id": "x"}))
+    assert "not in the export" not in desk.load(f"b.{ending}", whole, "--update-by", "sku").err
+
+
+@pytest.mark.parametrize(("ending", "shape"), SHAPES)
+def test_an_export_without_what_every_row_needs_is_refused_once(desk: Desk, ending: str, shape: Shape) -> None:
+    desk.load("a.ndjson", '{"sku":"x","name":1}')
+    before = (desk.folder / "a.rejects.ndjson").read_text()
+    for resource, content, told in (
+        ("accounts", of(Account, 3, owner="Ann", balance=7), "code is missing, and every row needs it; secrets are in no export. "),
+        ("accounts", of(Account, 3, owner="Ann", balance=7), "balance is changed by commands only: --with-guarded sets it all the same"),
+        ("guests", of(Guest, 3, name="Ann Lee"), "'name' is no field."),
+        ("guests", of(Guest, 3, name="Ann Lee"), "first is missing, and every row needs it. last is missing, and every row needs it."),
+        ("guests", of(Guest, 3, name="Ann Lee"), "An export has what Guest.document makes, and not what is stored."),
+    ):
+        ran = desk.load(f"a.{ending}", shape(content), resource=resource)
+        assert (ran.code, ran.out, told in ran.err, ran.err.count("\n")) == (2, "", True, 1), ran.err
+        assert desk.rows("count(*)", resource, "1") == [(0,)]
+    assert (desk.folder / "a.rejects.ndjson").read_text() == before
+
+
+@pytest.mark.parametrize(("ending", "shape"), SHAPES)
+def test_an_export_without_secrets_changes_what_is_there(desk: Desk, ending: str, shape: Shape) -> None:
+    desk.load("a.csv", "owner,code\nAnn,hush\n", resource="accounts")
+    content = shape(of(Account, owner="Ann", balance=7))
+    ran = desk.load(f"a.{ending}", content, "--update-by", "owner", "--with-guarded", resource="accounts")
+    told = "not in the export: code. Rows that are there keep what they have; a line without a row is rejected, since a new one needs code."
+    assert (ran.code, ran.err.partition("\n")[0]) == (0, told)
+    assert desk.rows("owner, balance, code", "accounts") == [("Ann", 7, "hush")]
+
+
+def test_users_come_back_with_their_hashes(empty_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_APP", "twofold.users:app")
+    assert empty_desk.twofold("migrate").code == 0
+    lines = as_csv(of(User, name="Ann", email="ann@example.com")).decode().splitlines()
+    ran = empty_desk.load("a.csv", "\n".join(lines), resource="users")
+    assert (ran.code, "password is missing, and every row needs it; secrets are in no export." in ran.err) == (2, True)
+    hashed = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$V1Hk8zW3VdQxR1rY1kJb1cJd0S2cN5oYb2cK3h8QyQs"
+    ran = empty_desk.load("a.csv", f'{lines[0]},password\n{lines[1]},"{hashed}"\n{lines[2]}\n', resource="users")
+    assert (ran.code, empty_desk.rows("username, password", "user")) == (0, [("Ann", hashed)])
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson"])
+def test_mended_rejects_of_an_export_are_no_part_of_one(desk: Desk, ending: str) -> None:
+    desk.load(f"a.{ending}", exported(ending, [{**documents()[0], "name": "x\0"}, documents()[1]]))
+    rejects = desk.folder / f"a.rejects.{ending}"
+    rejects.write_text(rejects.read_text().replace("\0", "").replace("\\u0000", ""))
+    ran = desk.twofold("import", "products", rejects.name)
+    assert (ran.code, ran.tally) == (0, "created 1, already there 0, rejected 0"), ran.err
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson"])

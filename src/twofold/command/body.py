@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from twofold.command.passwords import is_common, normalised
 from twofold.errors import Problem
-from twofold.fields import Field
+from twofold.fields import MAX_SECRET_BYTES, Field
 from twofold.resource import CommandSpec, Declaration
+from twofold.values import words
 
-MAX_SECRET_BYTES = 1024
 MAX_ARGS = 264 * 1024  # of a record, beside its value: the longest text of a field, and some more
 MOST_MEMBERS = 1000  # of a body that is looked at
 MOST_ERRORS = 100  # that are told
@@ -138,7 +138,7 @@ def _errors(error: ValidationError, ignore: str = "") -> list[Error]:
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         if each["type"] == ignore:
             continue
-        found.append(_error("".join(_escaped(part) for part in each["loc"]), _detail(each["msg"]), each["type"]))
+        found.append(_error("".join(_escaped(part) for part in each["loc"]), _detail(words(each)), each["type"]))
     return found
 
 

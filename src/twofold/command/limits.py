@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twofold.command.body import MAX_ARGS, MAX_SECRET_BYTES
-from twofold.fields import LIST_LENGTH, Field, argument_of
+from twofold.annotations import argument_of
+from twofold.command.body import MAX_ARGS
+from twofold.fields import LIST_LENGTH, MAX_SECRET_BYTES, Field
 from twofold.record import MAX_VALUE
 from twofold.resource import CommandSpec, Declaration
 from twofold.runtime.web import MAX_BODY, MOST_BODY

@@ -53,7 +53,7 @@ def _resource(resource: Declaration, name: str, paths: Json, schemas: Json) -> N
         paths.setdefault(path, {})[method] = operation
     for field in resource.secrets:
         body = f"{name}_{field.name}"
-        property_ = published.of(resource.cls)["properties"][field.name]
+        property_ = published.of_fields(resource)["properties"][field.name]
         schemas[body] = {"type": "object", "properties": {field.name: property_}, "required": [field.name], "additionalProperties": False}
         operation = _operation(resource, f"set-{field.name}", body, 204, [ID, IDEMPOTENCY, IF_MATCH], 404, 410, 412)
         paths.setdefault(f"{one}/{field.name}", {})["put"] = operation
@@ -105,7 +105,7 @@ def _input(resource: Declaration, schemas: Json, *, creating: bool) -> Json:
 
 
 def _arguments(spec: CommandSpec, schemas: Json) -> Json:
-    return _hoisted(published.of(spec.arguments), schemas)
+    return _hoisted(published.of_arguments(spec), schemas)
 
 
 def _hoisted(schema: dict[str, Any], schemas: Json) -> Json:

@@ -39,8 +39,11 @@ class Line:
 
 @dataclass(slots=True)
 class Notes:
-    """What is told beside the tally: the members that are left out, and why a file may be a part only."""
+    """What is told beside the tally: before the first row, what an export lacks; then the members that are left out, and why a file may
+    be a part only.
+    """
 
+    lacking: str = ""
     left_out: set[str] = field(default_factory=set)
     damage: str = ""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from twofold.imports.lines import BYTES, NOT_TEXT, NOTES, TEXT, Damaged, Line, Notes, decoded, undecoded, without_system
+from twofold.imports.fitting import Names
+from twofold.imports.lines import BYTES, NOT_TEXT, NOTES, NUMBER, TEXT, Damaged, Line, Notes, decoded, undecoded, without_system
 from twofold.imports.options import Options
 from twofold.imports.source import Source
 from twofold.resource import Declaration
@@ -19,24 +21,50 @@ _MARK = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)  # a qu
 LONG = f"The object has more than {MAX_OBJECT} characters."
 
 
-def objects(source: Source, resource: Declaration, options: Options, notes: Notes) -> Iterator[Line]:
-    """The lines of NDJSON or the elements of an array. Raises Damaged where an array cannot be read any further."""
-    texts = elements(source.stream) if source.format == "json" else _lines(source.stream)
-    members = {field.name for field in resource.fields}
-    read, told, exported = 0, None, False
-    for number, text in texts:
-        if told is not None:
-            raise Damaged(f"Line {number} stands behind the line that says that the export is complete. From there on nothing was read.")
-        line = _line(number, text, options)
-        if _closing(line.body) and (exported or not {"complete", "count"} <= members):
-            told = line.body["count"]
-            continue
-        if read == 0:
-            exported = isinstance(line.body, dict) and {"id", "version"} <= line.body.keys()
-        read += 1
-        yield without_system(line, options, notes)
-    if told is not None or (exported and source.format == "ndjson"):
-        notes.ends(told, read)
+class Objects:
+    """The lines of NDJSON or the elements of an array. The first is read when it is made: raises SettingsError where it is one of an export
+    that does not fit. Raises Damaged where an array cannot be read any further.
+    """
+
+    def __init__(self, source: Source, resource: Declaration, options: Options, notes: Notes) -> None:
+        self._options, self._notes = options, notes
+        self._texts = elements(source.stream) if source.format == "json" else _lines(source.stream)
+        self._exported = self._ends = False
+        if first := next(self._texts, None):
+            self._texts = itertools.chain([first], self._texts)
+            self._exported = self._judged(_line(*first, options), resource)
+            self._ends = self._exported and source.format == "ndjson" and not _is_reject(first[1])
+        self._own = self._exported or not {"complete", "count"} <= {field.name for field in resource.fields}
+
+    def _judged(self, line: Line, resource: Declaration) -> bool:
+        """Whether the first line is one of an export; all others have the same names then."""
+        if not isinstance(line.members, dict) or not isinstance(line.body, dict):
+            return False
+        found = Names([*line.members], [self._options.member(name) for name in line.members], resource, self._options)
+        if found.exported:
+            found.judge("export")
+            self._notes.lacking = found.lacking
+        return found.exported
+
+    def __iter__(self) -> Iterator[Line]:
+        read, told = 0, None
+        for number, text in self._texts:
+            if told is not None:
+                behind = f"Line {number} stands behind the line that says that the export is complete."
+                raise Damaged(f"{behind} From there on nothing was read.")
+            line = _line(number, text, self._options)
+            if self._own and _closing(line.body):
+                told = line.body["count"]
+                continue
+            read += 1
+            yield without_system(line, self._options, self._notes)
+        if told is not None or self._ends:
+            self._notes.ends(told, read)
+
+
+def _is_reject(text: str) -> bool:
+    value = _value(text)
+    return isinstance(value, dict) and NUMBER in value
 
 
 def _closing(body: Any) -> bool:

@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def open_source(path: Path | None, options: Options) -> Iterator[Source]:
         raise SettingsError(
             f"{path or 'Standard input'} is not in {options.encoding}. Nothing behind the last line that was told was read."
         ) from None
-    except (gzip.BadGzipFile, EOFError, OSError) as error:
+    except (gzip.BadGzipFile, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
             raise
         raise SettingsError(f"{path} is damaged: {error}.") from None
@@ -106,7 +107,7 @@ def _source(raw: IO[bytes], path: Path | None, format_: Format, options: Options
 def _peeked(data: io.BufferedReader, name: str, *, packed: bool) -> bytes:
     try:
         return data.peek(HEAD)[:HEAD]
-    except (gzip.BadGzipFile, EOFError):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         raise SettingsError(f"{name} is not gzip, though it ends in .gz." if packed else f"{name} is damaged.") from None
 
 

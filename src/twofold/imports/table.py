@@ -6,14 +6,15 @@ A cell in which nothing stands is null where the field may be null, and an absen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from twofold.errors import SettingsError
 from twofold.fields import Field
 from twofold.imports.csv_reader import Broken, Record, Records, split
+from twofold.imports.fitting import Names
 from twofold.imports.lines import BYTES, NOT_TEXT, NOTES, SYSTEM, TEXT, Damaged, Line, Notes, decoded, undecoded, without_system
-from twofold.imports.options import Options, suggestion
+from twofold.imports.options import Options
 from twofold.imports.source import Source
 from twofold.resource import Declaration
 from twofold.runtime import strictjson
@@ -40,8 +41,9 @@ class Table:
         self._rejected = {name: place for place, name in enumerate(names) if name in NOTES}
         self.header = [name for name in names if name not in NOTES]
         self._members = [options.member(name) if name else "" for name in self.header]
-        self._exported = {"id", "version"} <= set(self._members)
-        _judge(self.header, self._members, resource, options)
+        found = Names(self.header, self._members, resource, options)
+        found.judge("header")
+        self._exported, notes.lacking = found.exported, found.lacking
 
     def __iter__(self) -> Iterator[Line]:
         read, told = 0, None
@@ -57,7 +59,7 @@ class Table:
                 continue
             read += 1
             yield without_system(self._line(record), self._options, self._notes)
-        if told is not None or self._exported:
+        if told is not None or (self._exported and not self._rejected):
             self._notes.ends(told, read)
 
     def _fits(self, record: Record) -> bool:
@@ -164,59 +166,3 @@ def _item(field: Field, text: str) -> Any:
 def _blank(record: Record, width: int) -> bool:
     """Whether nothing stands in a line; spaces are a text where there is one column only."""
     return not record.fault and not (record.text if width == 1 else record.text.strip())
-
-
-def _judge(header: Sequence[str], members: Sequence[str], resource: Declaration, options: Options) -> None:
-    """Raises SettingsError with everything that no row could make good."""
-    faults = [fault for check in _CHECKS for fault in check(header, members, resource, options)]
-    if faults:
-        raise SettingsError("The header does not fit; nothing was read. " + " ".join(faults))
-
-
-def _unnamed(header: Sequence[str], _members: Sequence[str], _resource: Declaration, options: Options) -> Iterator[str]:
-    for name in options.columns.keys() - set(header) - {"*"}:
-        yield f"--columns names {name!r}, which is no column."
-
-
-def _repeated(_header: Sequence[str], members: Sequence[str], _resource: Declaration, _options: Options) -> Iterator[str]:
-    for member in sorted({each for each in members if each and members.count(each) > 1}):
-        yield f"{member} occurs {members.count(member)} times."
-
-
-def _unknown(header: Sequence[str], members: Sequence[str], resource: Declaration, _options: Options) -> Iterator[str]:
-    known = {field.name for field in resource.fields}
-    strange = [(name, member) for name, member in zip(header, members, strict=True) if member and member not in {*known, *SYSTEM}]
-    if len(header) == 1 and strange:
-        name = header[0]
-        if other := next((each for each in ",;\t|" if each in name), ""):
-            yield f"It is one column, {name[:100]!r}. If {other!r} stands between cells, say --delimiter {other!r}."
-            return
-    if header[0].startswith(("#", "sep=")):
-        yield f"The first line, {header[0][:100]!r}, holds no names: take it away."
-        return
-    for name, member in strange:
-        yield f"{name[:100]!r} is no field{suggestion(member, known)}"
-    if strange:
-        yield "--columns 'NAME=field' renames a column, 'NAME=' leaves it out, '*=' all that are not named."
-
-
-def _missing(_header: Sequence[str], members: Sequence[str], resource: Declaration, options: Options) -> Iterator[str]:
-    needed = [options.by] if options.by else [field.name for field in resource.fields if field.required]
-    for name in needed:
-        if name not in members:
-            yield f"{name} is missing{', which --update-by names' if options.by else ', and every row needs it'}."
-
-
-def _guarded(_header: Sequence[str], members: Sequence[str], resource: Declaration, options: Options) -> Iterator[str]:
-    for field in resource.guarded:
-        if field.name in members and not options.with_guarded:
-            yield f"{field.name} is changed by commands only: --with-guarded sets it all the same, --columns '{field.name}=' leaves it out."
-
-
-_CHECKS: tuple[Callable[[Sequence[str], Sequence[str], Declaration, Options], Iterator[str]], ...] = (
-    _unnamed,
-    _repeated,
-    _unknown,
-    _missing,
-    _guarded,
-)

@@ -29,8 +29,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from twofold.fields import UNIQUE_BYTES, Field, timestamp
 from twofold.resource import App, Declaration
+from twofold.widths import HASH_LENGTH, LONGEST_VARCHAR
 
-LONGEST_VARCHAR = 500  # characters; longer strings are LONGTEXT, since a MySQL row holds 65,535 bytes
 COLLATION = "utf8mb4_0900_bin"  # byte order, no padding: 'a' and 'a ' differ
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": COLLATION}
 
@@ -221,7 +221,7 @@ def _type(field: Field) -> TypeEngine[Any]:
     if field.many:
         return JsonList()
     if field.secret:
-        return String(255) if field.hashed else long_text()
+        return String(HASH_LENGTH) if field.hashed else long_text()
     if field.kind == "string":
         return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else long_text()
     simple: dict[str, TypeEngine[Any]] = {

@@ -20,7 +20,7 @@ from twofold.errors import EngineError, SettingsError
 from twofold.imports.creator import Creator
 from twofold.imports.lines import Damaged, Line, Notes
 from twofold.imports.loader import Interrupted, Loader, Tally
-from twofold.imports.objects import objects
+from twofold.imports.objects import Objects
 from twofold.imports.options import Options, check
 from twofold.imports.rejects import Rejects
 from twofold.imports.source import Source, open_source, stem_of
@@ -57,13 +57,15 @@ def run(settings: Settings, name: str, file: str, rejects: Path | None, options:
     notes = Notes()
     with open_source(path, options) as source:
         table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
+        lines = _whole(table or Objects(source, resource, options, notes))
+        if notes.lacking:
+            print(notes.lacking, file=sys.stderr)
         _estimate(resource, source)
         place = _place(path, rejects, source, table)
         system = System(load_app(settings.app), settings)
         try:
             wait_for(system, settings, {WRITE})
             refused = _rejects(place, resource, options, table)
-            lines = _whole(table or objects(source, resource, options, notes))
             return _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
         finally:
             system.close()
