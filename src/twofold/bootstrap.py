@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from twofold.index.elastic import ElasticIndex
     from twofold.query.http import QueryService
     from twofold.rebuild.parts import Parts
-    from twofold.store.engine import Database
+    from twofold.store.database import Database
     from twofold.store.outbox import SqlOutbox
     from twofold.store.sql import SqlStore
     from twofold.verify.judge import Sides
@@ -58,7 +58,7 @@ class System:
 
     @cached_property
     def _database(self) -> Database:
-        from twofold.store.engine import Database
+        from twofold.store.database import Database
 
         return Database(self.settings.write_url, reading=self._reading)
 

@@ -24,7 +24,7 @@ pytest.register_assert_rewrite(*CONTRACTS)
 from mysqld import mysql, private, private_mysql, stranger  # noqa: E402
 from store_contract import emptied  # noqa: E402
 
-from twofold.store.engine import Database  # noqa: E402
+from twofold.store.database import Database  # noqa: E402
 
 __all__ = ["mysql", "private", "private_mysql", "stranger"]
 

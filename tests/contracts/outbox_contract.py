@@ -13,7 +13,7 @@ from store_contract import APP, MEMBERS, SAMPLES, SECRETS, member, new_id, recei
 from twofold.fields import timestamp
 from twofold.record import Record
 from twofold.store import outbox as outbox_module
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.leases import SqlLeases
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Writes

@@ -20,7 +20,7 @@ from twofold.documents import of_row, operation
 from twofold.errors import Outdated, Problem
 from twofold.resource import Declaration
 from twofold.store import fence
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.migrate import migrate, pending
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Reply

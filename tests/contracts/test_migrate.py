@@ -22,7 +22,7 @@ from store_contract import LATER, THEN, new_id
 
 from twofold import App, Column, Keyword, Password, Places, Resource, Unique
 from twofold.errors import Contended, DeclarationError, Outdated, Rejected, Taken
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.migrate import migrate, pending
 from twofold.store.port import Row, Writes
 from twofold.store.sql import SqlStore
@@ -74,7 +74,7 @@ def run(database: Database, sql: str) -> list[Any]:
 def execute(database: Database, refusal: str) -> None:
     """Runs the SQL of a refusal as an operator would, with the engine's own tools: as it stands."""
     script = refusal.partition(":\n")[2]
-    if not database.mysql:
+    if database.dialect.name != "mysql":
         opened = sqlite3.connect(str(run(database, "PRAGMA database_list")[0][2]), isolation_level=None)
         opened.executescript(script)
         opened.close()
@@ -87,7 +87,7 @@ def execute(database: Database, refusal: str) -> None:
 
 
 def trigger(database: Database) -> str:
-    return "INSERT INTO seen VALUES (NEW.a)" if database.mysql else "BEGIN INSERT INTO seen VALUES (NEW.a); END"
+    return "INSERT INTO seen VALUES (NEW.a)" if database.dialect.name == "mysql" else "BEGIN INSERT INTO seen VALUES (NEW.a); END"
 
 
 class Cases:
@@ -97,8 +97,8 @@ class Cases:
         done = migrate(app(name=(Annotated[str, Unique()],)), database)
         assert set(done) == {f"create table {name}" for name in RUNTIME | {"things"}}
         with database.read() as connection:
-            assert set(database.dialect.get_table_names(connection)) == RUNTIME | {"things"}
-            indexes = {index["name"]: index["unique"] for index in database.dialect.get_indexes(connection, "things")}
+            assert set(database.sqlalchemy.get_table_names(connection)) == RUNTIME | {"things"}
+            indexes = {index["name"]: index["unique"] for index in database.sqlalchemy.get_indexes(connection, "things")}
         assert indexes == {"things_name_key": 1}
 
     def test_a_second_time_it_does_nothing(self, database: Database) -> None:
@@ -268,7 +268,7 @@ class Cases:
         assert run(database, "SELECT a FROM seen") == [(2,)]
         assert sorted(run(database, "SELECT note, b FROM things")) == [(3, 0.5), (3, 5.0)]
         with database.read() as connection:
-            assert "by_b" in {index["name"] for index in database.dialect.get_indexes(connection, "things")}
+            assert "by_b" in {index["name"] for index in database.sqlalchemy.get_indexes(connection, "things")}
 
     # what is there and not declared
 
@@ -313,7 +313,7 @@ class Cases:
     def test_two_at_once_both_succeed(self, database: Database) -> None:
         versions = app(a=(int,)), app(a=(int,), b=(int, 1))
         for things in versions:
-            others = [database] if not database.mysql else [database, Database(url(database))]
+            others = [database] if database.dialect.name != "mysql" else [database, Database(url(database))]
             start = threading.Barrier(len(others))
 
             def one(other: Database, things: App = things, start: threading.Barrier = start) -> None:

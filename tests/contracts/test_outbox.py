@@ -12,7 +12,7 @@ from outbox_contract import OutboxContract, drained, pending, published, record
 from store_contract import APP, MEMBERS, counted, emptied
 
 from twofold.errors import Contended
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.outbox import SqlOutbox
 from twofold.store.sql import SqlStore
 

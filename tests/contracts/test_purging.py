@@ -14,7 +14,7 @@ from twofold.command import purger as command_purger
 from twofold.command.purger import Purger
 from twofold.fields import timestamp
 from twofold.store import purging
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.port import Writes
 from twofold.store.sql import SqlStore
 

@@ -42,8 +42,10 @@ from store_contract import (
 )
 
 from twofold.errors import Contended, EngineError, OutcomeUnknown, Outdated, Rejected, SettingsError, Taken, Unavailable
-from twofold.store import engine, sql
-from twofold.store.engine import MAX_STATEMENT, Database
+from twofold.store import sql
+from twofold.store.database import Database
+from twofold.store.dialects import mysql as dialect
+from twofold.store.dialects.mysql import MAX_STATEMENT
 from twofold.store.port import Doubt, Row, Writes
 from twofold.store.sql import SqlStore
 
@@ -84,7 +86,7 @@ class TestSqlite(ScansContract, StoreContract):
     def test_an_io_error_of_a_commit_leaves_its_outcome_unknown_until_it_is_settled(
         self, store: SqlStore, monkeypatch: pytest.MonkeyPatch, done: bool
     ) -> None:
-        row, dialect = member(), store._database.dialect
+        row, dialect = member(), store._database.sqlalchemy
         with monkeypatch.context() as patch:
             patch.setattr(dialect, "do_commit", partial(fail_at_commit, done))
             with pytest.raises(OutcomeUnknown), store.unit() as unit:
@@ -96,7 +98,7 @@ class TestSqlite(ScansContract, StoreContract):
         assert loaded(store, row.id) == ({row.id: row} if done else {})
 
     def test_a_commit_that_finds_the_file_locked_is_not_done(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(store._database.dialect, "do_commit", partial(fail_at_commit, False, code=sqlite3.SQLITE_BUSY))
+        monkeypatch.setattr(store._database.sqlalchemy, "do_commit", partial(fail_at_commit, False, code=sqlite3.SQLITE_BUSY))
         with pytest.raises(Contended):
             saved(store, created(member()))
 
@@ -515,15 +517,15 @@ class TestOthersThatSpeakMysql:
     @pytest.mark.parametrize("version", ["8.0.11-TiDB-v8.5.1", "5.7.9-vitess-22.0.1 Version: 22.0.1", "8.0.30-Vitess"])
     def test_one_whose_locks_do_not_hold_is_refused(self, version: str) -> None:
         with pytest.raises(SettingsError, match="whose locks are not MySQL's"):
-            engine.refuse_others(version)
+            dialect.refuse_others(version)
 
     @pytest.mark.parametrize("version", ["8.0.45", "8.4.8-commercial", "9.7.0", "8.0.mysql_aurora.3.10.0", "8.0.42-33 Percona"])
     def test_mysql_is_not(self, version: str) -> None:
-        engine.refuse_others(version)
+        dialect.refuse_others(version)
 
     @pytest.mark.engine
     def test_each_connection_is_asked(self, mysql: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_version", lambda _: "8.0.11-TiDB-v8.5.1")
+        monkeypatch.setattr(dialect, "_version", lambda _: "8.0.11-TiDB-v8.5.1")
         with pytest.raises(SettingsError, match="The write store is TiDB"):
             SqlStore(APP, Database(mysql)).check()
 
@@ -565,7 +567,7 @@ class TestErrors:
     )
     def test_neither_does_one_without_a_number(self, error: pymysql.Error, expected: type[EngineError]) -> None:
         wrapped = DBAPIError.instance("SELECT", (), error, pymysql.err.Error)
-        assert type(engine._from_mysql(wrapped)) is expected  # type: ignore[arg-type]
+        assert type(dialect.MySql().translate(wrapped)) is expected  # type: ignore[arg-type]
 
 
 def translated(number: int) -> EngineError:
@@ -573,7 +575,7 @@ def translated(number: int) -> EngineError:
     try:
         pymysql.err.raise_mysql_exception(packet)
     except pymysql.Error as error:
-        return engine._from_mysql(DBAPIError.instance("SELECT", (), error, pymysql.err.Error))  # type: ignore[arg-type]
+        return dialect.MySql().translate(DBAPIError.instance("SELECT", (), error, pymysql.err.Error))  # type: ignore[arg-type]
 
 
 def committing(private: Private) -> None:

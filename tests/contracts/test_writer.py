@@ -44,7 +44,7 @@ from twofold.errors import Contended, Problem
 from twofold.record import Record
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Reply, Tombstone, Writes
 from twofold.store.sql import SqlStore, SqlUnit
@@ -560,7 +560,7 @@ class TestSqlite(Cases):
     @pytest.mark.parametrize("done", [True, False])
     def test_a_commit_with_an_io_error_is_done_exactly_once(self, writer: Writer, monkeypatch: pytest.MonkeyPatch, done: bool) -> None:
         ana, failures = create(), 1
-        dialect = writer._store._database.dialect  # type: ignore[attr-defined]
+        dialect = writer._store._database.sqlalchemy  # type: ignore[attr-defined]
         commit = dialect.do_commit
 
         def sometimes(connection: Any) -> None:
@@ -576,7 +576,7 @@ class TestSqlite(Cases):
     def test_a_commit_whose_outcome_no_later_one_tells_is_unknown(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
         new = create(**keyed("k"))
         with monkeypatch.context() as broken:
-            broken.setattr(writer._store._database.dialect, "do_commit", partial(fail_at_commit, True))  # type: ignore[attr-defined]
+            broken.setattr(writer._store._database.sqlalchemy, "do_commit", partial(fail_at_commit, True))  # type: ignore[attr-defined]
             assert told(writer.run([new])) == [(503, "outcome-unknown")]
         answer = writer.run([new])[0]
         assert isinstance(answer, Reply)

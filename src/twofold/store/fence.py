@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, inspect, select, update
 from twofold.errors import Contended, Outdated
 from twofold.resource import App, Declaration
 from twofold.runtime.retry import Backoff
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.tables import Tables
 
 TRIES = 10  # for one resource, each of which waits a second for a lock
@@ -23,7 +23,7 @@ TRIES = 10  # for one resource, each of which waits a second for a lock
 def begin(database: Database, connection: Connection, tables: Tables, unit: str, resource: Declaration | None) -> None:
     """Inserts the unit's row, and makes sure of the resource's writers in the same statement. Raises Outdated."""
     if resource is not None:
-        place, lock = ("%s", " FOR SHARE") if database.mysql else ("?", "")
+        place, lock = database.dialect.place, database.dialect.shared_lock
         admitted = f"SELECT {place} FROM fence WHERE resource = {place} AND digest = {place} AND admitted = 1{lock}"
         values = (unit, resource.name, resource.fence)
         if connection.exec_driver_sql(f"INSERT INTO unit (id) {admitted}", values).rowcount == 1:

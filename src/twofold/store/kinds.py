@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, inspect, select
 
-from twofold.store.engine import Database
+from twofold.store.database import Database
+from twofold.store.dialects import DIALECTS
 from twofold.store.tables import Tables
 
 _PLACES = re.compile(r"integer|float|decimal\((\d)\)")
@@ -71,7 +72,7 @@ def _converted(connection: Connection, change: Changed) -> Iterator[str]:
         return
     quoted = connection.dialect.identifier_preparer.quote
     name, by = quoted(change.column), f"{10 ** abs(more)}{'.0' if real else ''}"
-    value = f"{name} {'*' if more > 0 else 'DIV' if not real and connection.dialect.name == 'mysql' else '/'} {by}"
+    value = f"{name} {'*' if more > 0 else '/' if real else DIALECTS[connection.dialect.name].division} {by}"
     yield f"{told}: {'the largest lose digits before the point' if more > 0 else 'digits may be cut off'}"
     yield f"UPDATE {quoted(change.table)} SET {name} = {f'ROUND({value})' if _is_real(change.written) else value};"
 

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, select, text, update
 
 from twofold.errors import Taken
 from twofold.resource import App
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.tables import Tables
 
 
@@ -19,7 +19,7 @@ class SqlLeases:
 
     def take(self, name: str, holder: str, seconds: float) -> bool:
         lease = self._table
-        now, until = text(self._database.now()), text(self._database.now(seconds))
+        now, until = text(self._database.dialect.now()), text(self._database.dialect.now(seconds))
         renew = update(lease).where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.expires_at < now))
         try:
             with self._database.write() as connection:

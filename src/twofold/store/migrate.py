@@ -16,7 +16,8 @@ from sqlalchemy import Column, Connection, Table
 from twofold.errors import Outdated
 from twofold.resource import App, Declaration
 from twofold.store import fence, kinds
-from twofold.store.engine import Database
+from twofold.store.database import Database
+from twofold.store.dialects import DIALECTS
 from twofold.store.review import Change, plain, renames, sql_for
 from twofold.store.tables import Tables
 
@@ -118,10 +119,9 @@ def _words(change: Change) -> str:
 
 def _refusal(connection: Connection, lines: list[str]) -> str:
     """The changes that only a person can decide on, with the SQL that would make them."""
-    script = "\n".join(["BEGIN IMMEDIATE;", *lines, "COMMIT;"] if connection.dialect.name == "sqlite" else lines)
-    how = "with nothing else running" if connection.dialect.name == "sqlite" else "with the processes of the old declaration stopped"
+    dialect = DIALECTS[connection.dialect.name]
     return (
         "The tables differ from the declaration in ways that twofold does not change by itself. Make a backup, review this SQL, "
         "adapt it (rows that exist may need other values; a decimal is stored as an integer, 1.50 with two places as 150), and run it, "
-        f"{how}; then `twofold migrate` again:\n{script}"
+        f"{dialect.stopped}; then `twofold migrate` again:\n{dialect.script(lines)}"
     )

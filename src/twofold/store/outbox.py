@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from twofold.record import Record
 from twofold.resource import App
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.leases import SqlLeases
 from twofold.store.tables import Tables
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, text
 
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.port import RECEIPT_HOURS, UNIT_HOURS
 from twofold.store.tables import Tables
 
@@ -17,7 +17,7 @@ def purge(database: Database, tables: Tables) -> bool:
     """Removes a bounded number; True if there may be more. What another process is about to remove is left to that."""
     unit, receipt = tables.unit, tables.receipt
     old_unit = _uuid7_floor(datetime.now(UTC) - timedelta(hours=UNIT_HOURS))
-    old_receipt = text(database.now(-3600 * RECEIPT_HOURS))
+    old_receipt = text(database.dialect.now(-3600 * RECEIPT_HOURS))
     some_units = select(unit.c.id).where(unit.c.id < old_unit).order_by(unit.c.id).limit(PURGE_ROWS)
     some_keys = select(receipt.c.key).where(receipt.c.created_at < old_receipt).limit(PURGE_ROWS)
     with database.write() as connection:

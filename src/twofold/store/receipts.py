@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select
 
 from twofold.fields import timestamp
 from twofold.resource import Declaration
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.port import Key, Receipt, Reply
 from twofold.store.tables import Tables
 

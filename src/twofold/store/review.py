@@ -16,7 +16,8 @@ from alembic.operations import Operations
 from sqlalchemy import BigInteger, Boolean, Column, Connection, DefaultClause, Double, LargeBinary, String, Table, inspect, literal, text
 from sqlalchemy.sql.elements import Grouping
 
-from twofold.store.tables import Day, JsonList, Scaled, Timestamp
+from twofold.store.dialects import DIALECTS
+from twofold.store.types import Day, JsonList, Scaled, Timestamp
 
 _KEPT = ("existing_type", "existing_nullable")  # since MySQL's MODIFY says everything anew
 Change = tuple[Any, ...]  # Alembic's: kind first, then the table's name at 1 or 2
@@ -65,15 +66,15 @@ class _Sketch:
         options = {"as_sql": True, "output_buffer": self._script, "literal_binds": True}
         self._context = MigrationContext.configure(dialect_name=connection.dialect.name, opts=options)
         self._operations = Operations(self._context)
-        self._connection, self._dialect, self._declared = connection, connection.dialect, declared
-        self._sqlite = connection.dialect.name == "sqlite"
+        self._connection, self._sqlalchemy, self._declared = connection, connection.dialect, declared
+        self._dialect = DIALECTS[connection.dialect.name]
         self._modified: set[tuple[str, str]] = set()
 
     def lines(self) -> list[str]:
         return [line for line in self._script.getvalue().splitlines() if line.strip()]
 
     def type_of(self, column: Column[Any]) -> str:
-        return plain(column.type.dialect_impl(self._dialect).compile(dialect=self._dialect))
+        return plain(column.type.dialect_impl(self._sqlalchemy).compile(dialect=self._sqlalchemy))
 
     def rename(self, table: str, old: str, new: str) -> None:
         self._say(f"-- if {new} is {old} under a new name; else add {new}, and let {old} be NULL")
@@ -101,7 +102,7 @@ class _Sketch:
         self._operations.add_column(table, self._like(column, column.name))
 
     def _like(self, column: Column[Any], name: str) -> Column[Any]:
-        default = _default(column, sqlite=self._sqlite)
+        default = _default(column, self._dialect.earliest)
         return Column(name, column.type, nullable=column.nullable, server_default=default)
 
     def _modify(self, change: Change) -> None:
@@ -110,13 +111,13 @@ class _Sketch:
             return  # its type and whether it may be NULL are two changes
         self._modified.add((table, name))
         column: Column[Any] = self._declared[table].c[name]
-        if self._sqlite:
+        if not self._dialect.alters_columns:
             self._make_anew(table, column)
             return
         kept = {key: value for key, value in change[4].items() if key in _KEPT}
         was_nullable = change[5] if change[0] == "modify_nullable" else change[4].get("existing_nullable")
         if was_nullable and not column.nullable:
-            compiler = self._dialect.ddl_compiler(self._dialect, cast(Any, None))  # a statement, which a default does not need
+            compiler = self._sqlalchemy.ddl_compiler(self._sqlalchemy, cast(Any, None))  # a statement, which a default does not need
             default = compiler.get_column_default_string(self._like(column, name))
             self._run(f"UPDATE {self._quoted(table)} SET {self._quoted(name)} = {default} WHERE {self._quoted(name)} IS NULL")
         declared: Any = column.server_default.arg if isinstance(column.server_default, DefaultClause) else None
@@ -124,10 +125,10 @@ class _Sketch:
 
     def _free(self, table: str, column: Column[Any]) -> None:
         """A column that nobody gives a value any more may be NULL."""
-        if self._sqlite:
-            self._make_anew(table, Column(column.name, column.type))
-        else:
+        if self._dialect.alters_columns:
             self._operations.alter_column(table, column.name, nullable=True, existing_type=column.type)
+        else:
+            self._make_anew(table, Column(column.name, column.type))
 
     def _make_anew(self, table: str, column: Column[Any]) -> None:
         on, name, beside = self._quoted(table), self._quoted(column.name), self._quoted(f"{column.name}_new")
@@ -142,19 +143,17 @@ class _Sketch:
             self._run(index["sql"])
 
     def _indexes(self, table: str, column: str) -> Iterator[dict[str, Any]]:
-        """Those that a column is part of; `sql` makes one again, on SQLite."""
+        """Those that a column is part of; `sql` makes one again."""
         for index in inspect(self._connection).get_indexes(table):
             if column in index["column_names"]:
-                yield {"name": index["name"], "sql": self._sql_of(str(index["name"])) if self._sqlite else ""}
-
-    def _sql_of(self, index: str) -> str:
-        return str(self._connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (index,)).scalar())
+                name = str(index["name"])
+                yield {"name": name, "sql": self._dialect.index_definition(self._connection, name)}
 
     def _drop_index(self, table: str, name: str | None) -> None:
-        self._run(f"DROP INDEX {self._quoted(str(name))}" + ("" if self._sqlite else f" ON {self._quoted(table)}"))
+        self._run(self._dialect.drop_index(self._quoted(table), self._quoted(str(name))))
 
     def _quoted(self, name: str) -> str:
-        return str(self._dialect.identifier_preparer.quote(name))
+        return str(self._sqlalchemy.identifier_preparer.quote(name))
 
     def _run(self, statement: str) -> None:
         self._say(f"{statement};")
@@ -163,14 +162,14 @@ class _Sketch:
         self._script.write(f"{line}\n")
 
 
-def _default(column: Column[Any], *, sqlite: bool) -> Any:
+def _default(column: Column[Any], earliest: str) -> Any:
     """What rows that exist get: the declared default, else the smallest value of its type; None where NULL will do."""
     if isinstance(column.server_default, DefaultClause):
         return column.server_default.arg
     if choices := column.info.get("choices"):
         return None if column.nullable else Grouping(literal(choices[0], String()))
     smallest = {
-        Timestamp: "1970-01-01T00:00:00.000Z" if sqlite else "1970-01-01 00:00:00",
+        Timestamp: earliest,
         Day: "1970-01-01",
         LargeBinary: text("X''"),
         JsonList: Grouping(literal("[]", String())),

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, Table
 
 from twofold.resource import Declaration
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.port import Row, Tombstone
-from twofold.store.tables import Day, Tables, Timestamp
+from twofold.store.tables import Tables
 
 CHUNK_BYTES = 8 << 20
 PART = 64  # rows that are fetched before their size is looked at
@@ -73,10 +73,10 @@ class Scans:
 
     @property
     def _hint(self) -> str:
-        return " FORCE INDEX (PRIMARY)" if self._database.mysql else ""
+        return self._database.dialect.by_index("PRIMARY")
 
     def _sql(self, statement: str) -> str:
-        return statement.replace("?", "%s") if self._database.mysql else statement
+        return statement.replace("?", self._database.dialect.place)
 
 
 class _Reader:
@@ -114,16 +114,14 @@ def _some(result: CursorResult[Any], long: Sequence[int]) -> tuple[list[Sequence
 
 
 def _expression(database: Database, table: Table, name: str) -> str:
-    column, kind = database.quoted(name), table.c[name].type
-    if database.mysql and isinstance(kind, Timestamp):
-        return f"CONCAT(REPLACE({column}, ' ', 'T'), 'Z')"
-    return f"CAST({column} AS CHAR)" if database.mysql and isinstance(kind, Day) else column
+    column = database.quoted(name)
+    return database.dialect.as_text(column, table.c[name].type) or column
 
 
 def _processor(database: Database, table: Table, name: str) -> Callable[[Any], Any] | None:
     """What makes state of a column's value, where the driver or the statement has not done so."""
     kind = table.c[name].type
-    if isinstance(kind, Timestamp) and database.mysql:
+    if database.dialect.as_text(name, kind):
         return None
-    process: Callable[[Any], Any] | None = kind.dialect_impl(database.dialect).result_processor(database.dialect, None)
+    process: Callable[[Any], Any] | None = kind.dialect_impl(database.sqlalchemy).result_processor(database.sqlalchemy, None)
     return process

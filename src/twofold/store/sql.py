@@ -13,14 +13,13 @@ from typing import Any
 
 import uuid_utils
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, inspect, literal, null, select, union_all
-from sqlalchemy.exc import DBAPIError
 
 from twofold.errors import Changed, Contended, Outdated, Taken, Unavailable
 from twofold.fields import Field
 from twofold.record import Record
 from twofold.resource import App, Declaration
 from twofold.store import fence, purging
-from twofold.store.engine import Database
+from twofold.store.database import Database
 from twofold.store.port import Doubt, Key, Loaded, Receipt, Row, Tombstone, Writes
 from twofold.store.receipts import find, insert, unseal
 from twofold.store.scans import Scans
@@ -37,7 +36,7 @@ class SqlUnit:
         self._database = database
         self._tables = tables
         self._connection = connection
-        self.doubt = Doubt(str(uuid_utils.uuid7()), database.connection_id(connection), time.monotonic())
+        self.doubt = Doubt(str(uuid_utils.uuid7()), database.dialect.connection_id(connection), time.monotonic())
         self._entered: set[str] | None = None
         self._absent: set[str] = set()
 
@@ -150,7 +149,7 @@ class SqlUnit:
             if error.field:  # told already
                 raise
             message = str(error.__cause__.orig.args[-1])  # type: ignore[union-attr]
-            ends = {field.name: self._database.duplicate(resource.table, field.key_column) for field in resource.uniques}
+            ends = {field.name: self._database.dialect.duplicate(resource.table, field.key_column) for field in resource.uniques}
             named = [name for name, end in ends.items() if message.endswith(end)]
             raise Taken(named[0] if named else "") from error
 
@@ -178,29 +177,17 @@ class SqlStore:
                     raise Unavailable("The outcome of a commit could not be had.") from error
 
     def _settled(self, doubt: Doubt) -> bool:
-        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early. In SQLite it is the next
-        commit that ends the doubt: it stands in the write-ahead log where the doubtful one would.
+        """A locking read waits for the in-doubt transaction; a plain one would say "absent" a moment too early. Where
+        a system needs another commit to end the doubt, this is one.
         """
         unit = self._tables.unit
         with self._database.write() as connection:
-            if doubt.connection:
-                self._kill(connection, doubt)
+            self._database.dialect.end(connection, doubt)
             found = connection.execute(select(unit.c.id).where(unit.c.id == doubt.unit).with_for_update()).first()
-            if not self._database.mysql:
+            if self._database.dialect.doubt_ends_by_commit:
                 self._database.insert_many(connection, unit, ("id",), [(str(uuid_utils.uuid7()),)])
                 self._database.commit(connection)
             return found is not None
-
-    def _kill(self, connection: Connection, doubt: Doubt) -> None:
-        """Ends the connection that sent the commit, unless the server restarted: its numbers then belong to others."""
-        uptime = int(connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Uptime'").one()[1])
-        if uptime <= time.monotonic() - doubt.since or doubt.connection == self._database.connection_id(connection):
-            return
-        try:
-            connection.exec_driver_sql(f"KILL CONNECTION {doubt.connection}")
-        except DBAPIError as error:
-            if error.orig is None or error.orig.args[0] not in (1094, 1095):  # no such connection, or somebody else's by now
-                raise
 
     def look(
         self, resource: Declaration, values: Mapping[str, bytes], keys: Sequence[str], principal: str | None = None
@@ -233,7 +220,7 @@ class SqlStore:
             for resource in self._app if "fence" in inspect(connection).get_table_names() else ():
                 if reason := fence.outdated(connection, self._tables, resource):
                     raise Outdated(reason)
-            return _mysql_findings(connection) if self._database.mysql else _sqlite_findings(connection)
+            return self._database.dialect.findings(connection)
 
     def close(self) -> None:
         self._database.dispose()
@@ -279,21 +266,3 @@ def _outbox(resource: Declaration, record: Record) -> tuple[Any, ...]:
     value = None if record.value is None else record.value.decode()
     names = resource.name, record.key, record.version, record.type, record.event_id
     return *names, record.time, value, record.args, record.traceparent
-
-
-def _sqlite_findings(connection: Connection) -> list[tuple[bool, str]]:
-    version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
-    return [(True, f"SQLite {version}: one writing connection, write-ahead log, synchronous=FULL")]
-
-
-def _mysql_findings(connection: Connection) -> list[tuple[bool, str]]:
-    """The version, and what makes a commit durable (MySQL manual, "innodb_flush_log_at_trx_commit", "sync_binlog")."""
-    version, flush, binlog, sync = connection.exec_driver_sql(
-        "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog"
-    ).one()
-    other = "mariadb" in version.lower()
-    return [
-        (not other, f"{version} is not MySQL, and not proven" if other else f"MySQL {version}"),
-        (flush == 1, f"innodb_flush_log_at_trx_commit is {flush}; 1 makes a commit survive a power loss"),
-        (not binlog or sync == 1, f"sync_binlog is {sync}; 1 keeps the binary log and the tables together"),
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -13,97 +12,23 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
-    Text,
     literal,
     text,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import Grouping
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
 
-from twofold.fields import UNIQUE_BYTES, Field, timestamp
+from twofold.fields import UNIQUE_BYTES, Field
 from twofold.resource import App, Declaration
+from twofold.store.types import DAY, LONG_TEXT, TIMESTAMP, JsonList, Scaled, binary
 from twofold.widths import HASH_LENGTH, LONGEST_VARCHAR
 
 COLLATION = "utf8mb4_0900_bin"  # byte order, no padding: 'a' and 'a ' differ
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": COLLATION}
-
-
-class Timestamp(TypeDecorator[str]):
-    """RFC 3339 UTC text with milliseconds; DATETIME(3) in MySQL, text in SQLite."""
-
-    impl = String(24)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(mysql.DATETIME(fsp=3) if dialect.name == "mysql" else String(24))
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value[:-1] if value and dialect.name == "mysql" else value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        if isinstance(value, datetime):
-            return timestamp(value.replace(tzinfo=UTC))
-        return value if value is None or value.endswith("Z") else f"{value}Z"
-
-
-class Day(TypeDecorator[str]):
-    """An ISO date; DATE in MySQL, text in SQLite."""
-
-    impl = String(10)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(mysql.DATE() if dialect.name == "mysql" else String(10))
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return value.isoformat() if isinstance(value, date) else value
-
-
-class Scaled(TypeDecorator[str]):
-    """A decimal as a scaled 64-bit integer."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def __init__(self, places: int = 0) -> None:
-        super().__init__()
-        self.places = places
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        return Field("", "", "decimal", places=self.places).scale(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return Field("", "", "decimal", places=self.places).unscale(value)
-
-
-class JsonList(TypeDecorator[list[Any]]):
-    """A list, as JSON text."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name == "mysql" else Text())
-
-    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> str | None:
-        return None if value is None else orjson.dumps(value).decode()
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> list[Any] | None:
-        return None if value is None else orjson.loads(value)
-
-
-def long_text() -> TypeEngine[str]:
-    return Text().with_variant(mysql.LONGTEXT(), "mysql")
 
 
 class Tables:
@@ -125,7 +50,7 @@ class Tables:
             Column("resource", String(63), primary_key=True),
             Column("id", String(36), primary_key=True),
             Column("version", BigInteger, nullable=False),
-            Column("deleted_at", Timestamp, nullable=False),
+            Column("deleted_at", TIMESTAMP, nullable=False),
             **_MYSQL,
         )
         self.receipt = _receipt(self.metadata)
@@ -144,7 +69,7 @@ class Tables:
             self.metadata,
             Column("name", String(63), primary_key=True),
             Column("holder", String(64), nullable=False),
-            Column("expires_at", Timestamp, nullable=False),
+            Column("expires_at", TIMESTAMP, nullable=False),
             **_MYSQL,
         )
 
@@ -172,8 +97,8 @@ def _outbox(metadata: MetaData) -> Table:
         Column("type", String(127), nullable=False),
         Column("event_id", String(36), nullable=False),
         Column("time", String(24), nullable=False),
-        Column("value", long_text()),
-        Column("args", long_text()),
+        Column("value", LONG_TEXT),
+        Column("args", LONG_TEXT),
         Column("traceparent", String(64)),
         sqlite_autoincrement=True,
         **_MYSQL,
@@ -186,11 +111,11 @@ def _receipt(metadata: MetaData) -> Table:
         "receipt",
         metadata,
         Column("key", String(255), primary_key=True),
-        Column("fingerprint", LargeBinary().with_variant(mysql.VARBINARY(32), "mysql"), nullable=False),
+        Column("fingerprint", binary(32), nullable=False),
         Column("status", SmallInteger, nullable=False),
-        Column("headers", long_text(), nullable=False),
-        Column("body", long_text(), nullable=False),
-        Column("created_at", Timestamp, nullable=False),
+        Column("headers", LONG_TEXT, nullable=False),
+        Column("body", LONG_TEXT, nullable=False),
+        Column("created_at", TIMESTAMP, nullable=False),
         Column("resource", String(63)),
         Column("id", String(36)),
         Column("version", BigInteger),
@@ -210,10 +135,10 @@ def _resource(metadata: MetaData, resource: Declaration) -> Table:
         kind = {"kind": _kind(field), "choices": () if field.many else field.choices}
         columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field), info=kind))
         if field.unique:
-            key = LargeBinary().with_variant(mysql.VARBINARY(UNIQUE_BYTES), "mysql")
+            key = binary(UNIQUE_BYTES)
             columns.append(Column(field.key_column, key, nullable=field.nullable, info={"of": field.column}))
             columns.append(Index(f"{resource.table}_{field.key_column}", field.key_column, unique=True))
-    times = [Column("created_at", Timestamp, nullable=False), Column("updated_at", Timestamp, nullable=False)]
+    times: list[Any] = [Column("created_at", TIMESTAMP, nullable=False), Column("updated_at", TIMESTAMP, nullable=False)]
     return Table(resource.table, metadata, *columns, *times, **_MYSQL)
 
 
@@ -221,15 +146,15 @@ def _type(field: Field) -> TypeEngine[Any]:
     if field.many:
         return JsonList()
     if field.secret:
-        return String(HASH_LENGTH) if field.hashed else long_text()
+        return String(HASH_LENGTH) if field.hashed else LONG_TEXT
     if field.kind == "string":
-        return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else long_text()
+        return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else LONG_TEXT
     simple: dict[str, TypeEngine[Any]] = {
         "integer": BigInteger(),
         "float": Double(),
         "boolean": Boolean(),
-        "date": Day(),
-        "datetime": Timestamp(),
+        "date": DAY,
+        "datetime": TIMESTAMP,
         "decimal": Scaled(field.places),
     }
     return simple[field.kind]
