@@ -1,0 +1,57 @@
+"""Days of the calendar."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic_core import PydanticCustomError
+
+from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
+
+if TYPE_CHECKING:
+    from twofold.fields import Field
+
+INTERVALS = ("day", "week", "month", "quarter", "year")
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+class Date(Kind):
+    """A full-date of RFC 3339."""
+
+    name = "date"
+    types = (date,)
+    form: ClassVar[Form] = "date"
+    schema: ClassVar = {"type": "string", "format": "date"}
+    example = "A date, for example 2026-01-31."
+    core = "date"
+    intervals = INTERVALS
+    samples = ("2026-11-23", "1990-05-17", "2040-01-01")
+
+    def encode(self, field: Field, value: date) -> Json:
+        return value.isoformat()
+
+    def decode(self, field: Field, value: Json) -> date:
+        return date.fromisoformat(value)
+
+    def check(self, field: Field, value: date) -> date:
+        if value.year < 1000:
+            raise PydanticCustomError("out_of_range", "Date should lie between the years 1000 and 9999")
+        return value
+
+    def fits(self, field: Field, value: Json) -> bool:
+        return isinstance(value, str)
+
+    def read(self, text: str) -> date:
+        try:
+            return date.fromisoformat(matching(_WRITTEN, text, self.example))
+        except ValueError:
+            raise NotAValue(self.example) from None
+
+    def look(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return looked(self.read, value, self.name)
+        if not isinstance(value, date):
+            raise PydanticCustomError("date_type", 'A date as text, for example "2026-01-31"')
+        return value

@@ -1,0 +1,54 @@
+"""UUIDs, in their canonical text (RFC 9562, section 4) in lower case."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from pydantic_core import PydanticCustomError
+
+from twofold.kinds.kind import Form, Json, Kind, looked, matching
+
+if TYPE_CHECKING:
+    from twofold.fields import Field
+
+LENGTH = 36
+_WRITTEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class Uuid(Kind):
+    """It is compared as a whole, and sorted by its text."""
+
+    name = "uuid"
+    types = (UUID,)
+    form: ClassVar[Form] = "string"
+    schema: ClassVar = {"type": "string", "format": "uuid"}
+    example = "A UUID in lower case, for example 0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10."
+    core = "uuid"
+    samples = ("0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c11")
+
+    def encode(self, field: Field, value: UUID) -> Json:
+        return str(value)
+
+    def decode(self, field: Field, value: Json) -> UUID:
+        return UUID(value)
+
+    def fits(self, field: Field, value: Json) -> bool:
+        return isinstance(value, str) and len(value) == LENGTH
+
+    def read(self, text: str) -> UUID:
+        return UUID(matching(_WRITTEN, text, self.example))
+
+    def look(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return looked(self.read, value, self.name)
+        if not isinstance(value, UUID):
+            raise PydanticCustomError("uuid_type", 'A UUID as text, for example "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10"')
+        return value
+
+    def published(self, schema: dict[str, Json]) -> dict[str, Json]:
+        return {**schema, "pattern": f"^{_WRITTEN.pattern}$"}
+
+    def longest(self, *, keyword: bool) -> int:
+        return LENGTH
