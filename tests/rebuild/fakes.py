@@ -62,6 +62,9 @@ class Store:
     def count(self, resource: Declaration) -> int:
         return sum(isinstance(each, Row) for each in self.rows.values())
 
+    def records(self, resource: Declaration) -> int:
+        return sum(each.version for each in self.rows.values())
+
 
 class Leases:
     def __init__(self) -> None:
