@@ -1,7 +1,8 @@
 """Rows and tombstones in the order of ids, for whoever compares or copies all of them.
 
 Rows are read first, then tombstones up to the same bound: one that is deleted in between is in both, and its tombstone has the higher
-version. Values are decoded by column, and MySQL writes times as text, which is quicker than to make objects of them and text again.
+version. Values are decoded by column, and MySQL writes times as text, which is quicker than to make objects of them and text again. What
+stands for no value of its column, as a change by hand may leave it, is given as it is.
 """
 # ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 
@@ -97,7 +98,10 @@ class _Reader:
         rows = []
         for id_, version, *state, created_at, updated_at in raw:
             for place, process in processors:
-                state[place] = process(state[place])
+                try:  # noqa: SIM105 - what is called for every value
+                    state[place] = process(state[place])
+                except (ValueError, TypeError, ArithmeticError, AttributeError):
+                    pass  # it stays as it is, and no document is made of it
             rows.append(Row(id_, version, dict(zip(names, state, strict=True)), created_at, updated_at))
         return rows
 
