@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import sys
 import time
 import zlib
@@ -53,11 +54,13 @@ def run(settings: Settings, name: str, file: str, rejects: Path | None, options:
     """Imports a file. Returns the exit code: 0; 1 where lines were rejected, or the file is a part only; 130 where it was interrupted."""
     resource = resource_of(load_app(settings.app), name)
     check(resource, options)
+    if not file:
+        raise SettingsError("FILE is empty: name a file, or - for standard input.")
     path = None if file == "-" else Path(file)
     notes = Notes()
     with open_source(path, options) as source:
         table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
-        _estimate(resource, source)
+        _estimate(resource, source, table, options)
         place = _place(path, rejects, source, table)
         system = System(load_app(settings.app), settings)
         try:
@@ -202,10 +205,19 @@ def _remarks(outcome: Outcome, options: Options, rejects: Rejects, *, embedded: 
         yield "the relay and the projectors carry it to the index: see `twofold status`"
 
 
-def _estimate(resource: Declaration, source: Source) -> None:
+def _estimate(resource: Declaration, source: Source, table: Table | None, options: Options) -> None:
     """Hashing plain passwords is meant to be slow; who imports many is told before it begins."""
-    if not source.size or not any(each.hashed for each in resource.secrets) or PHC.search(source.head):
+    given = _given(source, table, options)
+    count = sum(each.hashed and each.name in given for each in resource.secrets)
+    if not source.size or not count or PHC.search(source.head):
         return
-    lines = source.size * source.head.count("\n") / max(len(source.head.encode("utf-8", "replace")), 1)
-    seconds = lines / HASHES_PER_SECOND / HashPool.workers()
-    talk.print(f"{lines:,.0f} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
+    lines = source.size * source.head.count("\n") / max(len(source.head.encode("utf-8", "replace")), 1) - (table is not None)
+    hashes = max(count * lines, count)
+    seconds = hashes / HASHES_PER_SECOND / HashPool.workers()
+    talk.print(f"about {hashes:,.0f} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
+
+
+def _given(source: Source, table: Table | None, options: Options) -> set[str]:
+    """The members that the lines give, as far as their beginning shows."""
+    names = table.header if table else re.findall(r'"([^"\\]+)"\s*:', source.head)
+    return {options.member(name) for name in names}
