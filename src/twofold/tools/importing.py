@@ -57,19 +57,41 @@ def run(settings: Settings, name: str, file: str, rejects: Path | None, options:
     if not file:
         raise SettingsError("FILE is empty: name a file, or - for standard input.")
     path = None if file == "-" else Path(file)
-    notes = Notes()
-    with open_source(path, options) as source:
-        table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
-        _estimate(resource, source, table, options)
-        place = _place(path, rejects, source, table)
-        system = System(load_app(settings.app), settings)
+    with ExitStack() as stack:
         try:
-            wait_for(system, settings, {WRITE})
-            refused = _rejects(place, resource, options, table)
-            lines = _whole(table or objects(source, resource, options, notes))
-            return _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
-        finally:
-            system.close()
+            begin = _begun(stack, settings, resource, path, rejects, options)
+        except KeyboardInterrupt:
+            print("interrupted before the first line: nothing was imported; run the same command again", file=sys.stderr)
+            return INTERRUPTED
+        return begin()
+
+
+def _begun(
+    stack: ExitStack, settings: Settings, resource: Declaration, path: Path | None, rejects: Path | None, options: Options
+) -> Callable[[], int]:
+    """What loads the lines, once all before the first one is done. A file is looked at before engines are waited for, so that a mistake is
+    told at once; standard input behind that, since it may take its time too.
+    """
+    notes = Notes()
+    if path is None:
+        system = _opened(stack, settings)
+    source = stack.enter_context(open_source(path, options))
+    table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
+    _estimate(resource, source, table, options)
+    place = _place(path, rejects, source, table)
+    if path is not None:
+        system = _opened(stack, settings)
+    refused = _rejects(place, resource, options, table)
+    lines = _whole(table or objects(source, resource, options, notes))
+    return lambda: _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
+
+
+def _opened(stack: ExitStack, settings: Settings) -> System:
+    """The system, closed with the stack, once its write store answers."""
+    system = System(load_app(settings.app), settings)
+    stack.callback(system.close)
+    wait_for(system, settings, {WRITE})
+    return system
 
 
 def demo(settings: Settings, count: int) -> int:
@@ -141,7 +163,7 @@ def _load(
         with interruptible() as interrupted:
             loader = (Updater if options.by else Creator)(resource, system.store, writer, rejects, options, interrupted)
             outcome = Outcome(loader.tally, notes=notes)
-            _run(loader, lines, outcome, progress, lambda: _close(loader, rejects, writer), interrupted)
+            _run(loader, interrupted.reading(lines), outcome, progress, lambda: _close(loader, rejects, writer), interrupted)
             outcome.seconds = time.monotonic() - begun
             if services:
                 drain(system, services, interrupted)
