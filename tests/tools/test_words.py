@@ -26,7 +26,7 @@ def users(empty_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_a_repair_that_did_not_mend_all_does_not_advise_another(users: Desk) -> None:
     with sqlite3.connect(users.folder / "data" / "write.db") as database:
-        database.execute("UPDATE user SET username = x'ff', version = 7 WHERE email = (SELECT min(email) FROM user)")
+        database.execute("UPDATE user SET username = CAST(x'ff41' AS TEXT), version = 7 WHERE email = (SELECT min(email) FROM user)")
     found = users.twofold("verify", "users", "--deep")
     assert (found.code, "`twofold verify users --deep --repair` mends what differs." in found.out) == (1, True)
     tried = users.twofold("verify", "users", "--deep", "--repair")

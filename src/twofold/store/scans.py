@@ -8,7 +8,8 @@ stands for no value of its column, as a change by hand may leave it, is given as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -35,7 +36,7 @@ class Scans:
         self._limits: dict[str, int] = {}
 
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
-        with self._database.read() as connection:
+        with self._reading() as connection:
             rows, more = self._rows(connection, resource, after, limit)
             found: Found = {row.id: row for row in rows}
             found |= self._tombstones(connection, resource, "id > ? AND id <= ?", (after, rows[-1].id if more else "\x7f"), limit)
@@ -47,11 +48,25 @@ class Scans:
         for start in range(0, len(ids), IDS):
             part = tuple(ids[start : start + IDS])
             within = f"id IN ({', '.join('?' * len(part))})"
-            with self._database.read() as connection:
+            with self._reading() as connection:
                 rows = connection.exec_driver_sql(self._sql(f"SELECT {reader.columns} FROM {reader.table} WHERE {within}"), part)
                 found |= {row.id: row for row in reader.decoded(rows)}
                 found |= self._tombstones(connection, resource, within, part, len(part))
         return found
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection that gives a text of SQLite's which is not UTF-8 as bytes: whoever makes documents tells of that row."""
+        with self._database.read() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            if self._database.mysql:
+                yield connection
+                return
+            driver.text_factory = _text
+            try:
+                yield connection
+            finally:
+                driver.text_factory = str
 
     def _rows(self, connection: Connection, resource: Declaration, after: str, limit: int) -> tuple[list[Row], bool]:
         """Some of the next rows, about CHUNK_BYTES at the most, and whether there may be more. MySQL sends what it is not asked for all
@@ -104,6 +119,13 @@ class _Reader:
                     pass  # it stays as it is, and no document is made of it
             rows.append(Row(id_, version, dict(zip(names, state, strict=True)), created_at, updated_at))
         return rows
+
+
+def _text(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def _some(result: CursorResult[Any], long: Sequence[int]) -> tuple[list[Sequence[Any]], int]:
