@@ -99,6 +99,15 @@ def test_a_row_is_the_document_that_its_record_is(resource: Declaration, state: 
     assert orjson.loads(made.document) == document({**SYSTEM, **state}, resource)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("number", '["a"]'), ("numbers", 7), ("numbers", ["a"]), ("price", "abc"), ("flag", 2), ("text", b"x"), ("text", None)],
+)
+def test_a_row_whose_value_is_of_another_kind_says_which_and_what_to_do(name: str, value: Any) -> None:
+    with pytest.raises(Unreadable, match=f"field {name} does not hold .* in the table: change it there, then run `twofold verify rich"):
+        of_row(Rich.declaration, Row(KEY, 3, {**STATE, name: value}, NOW, NOW))
+
+
 def test_a_tombstone_is_the_document_that_its_record_is() -> None:
     assert of_row(Rich.declaration, Tombstone(KEY, 3, NOW)) == operation(Rich.declaration, record(None))
 

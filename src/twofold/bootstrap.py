@@ -24,6 +24,7 @@ from twofold.index.sqlite import SqliteIndex
 from twofold.log.port import LOST, EventLog
 from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
+from twofold.rebuild.losses import Losses, begins_anew
 from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
 from twofold.runtime.datafiles import lock_folder
@@ -131,8 +132,8 @@ class System:
         """What `migrate` has to leave to a rebuild, a sentence each."""
         found = []
         for resource in self.app:
-            if any((each.committed or 0) > each.end for each in self.log.positions(resource.topic, resource.group)):
-                found.append(_lost(resource))
+            if lost := self.losses().of(resource):
+                found.append(lost)
             try:
                 self.index.pending(resource)
             except Outdated as error:
@@ -159,7 +160,7 @@ class System:
         if not missing or not (documents or self.store.count(resource)):
             return missing
         self.log.move(topic, group, dict.fromkeys(range(resource.partitions), LOST))
-        return [*missing, _lost(resource)]
+        return [*missing, begins_anew(resource)]
 
     def _topics(self) -> list[tuple[str, int, str]]:
         topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]
@@ -194,6 +195,10 @@ class System:
 
         holder = "embedded" if self._alone else str(uuid.uuid4())
         return Parts(resource, self.store, SqlLeases(self.app, self._database), self.log, self.index, self.index, holder)
+
+    def losses(self) -> Losses:
+        """What tells whether topics still hold what the index needs."""
+        return Losses(self.store, self.outbox, lambda: self.log, self.index)
 
     def sides(self) -> Sides:
         """What a verification compares, and the way between."""
@@ -272,10 +277,6 @@ def resource_of(app: App, name: str) -> Declaration:
 def _require(package: str, extra: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")
-
-
-def _lost(resource: Declaration) -> str:
-    return f"topic {resource.topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
 
 
 def _missing_topic(log: EventLog, topic: str, partitions: int, group: str) -> list[str]:

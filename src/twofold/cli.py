@@ -144,11 +144,16 @@ def status(
     command_port: CommandPort = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how far each hop is. What is pending and how old, how far the projector is behind, documents, dead letters."""
+    """Tell how far each hop is. What is pending and how old, how far the projector is behind, documents, dead letters.
+
+    Exit code 1 if a hop cannot be told, or has lost something.
+    """
     from twofold.tools import report  # noqa: PLC0415 - keeps --help quick
 
     found = report.status(settings_of(locals()))
     typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if as_json else report.lines(found))
+    if report.failed(found):
+        raise typer.Exit(FAILED)
 
 
 @cli.command()

@@ -23,7 +23,7 @@ def import_(
     update_by: Annotated[str, typer.Option(metavar="FIELD", help="Add or change, by this unique field or id. [default: create only]")] = "",
     format_: Annotated[str | None, typer.Option("--format", help="csv, tsv, ndjson or json. [default: by the ending; ndjson on -]")] = None,
     columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
-    delimiter: Annotated[str, typer.Option(help="What stands between cells. [default: a comma; in TSV a tab]")] = "",
+    delimiter: Annotated[str | None, typer.Option(help="What stands between cells. [default: a comma; in TSV a tab]")] = None,
     encoding: Annotated[str, typer.Option(help="For example cp1252 or utf-16.")] = "utf-8",
     list_separator: Annotated[str, typer.Option(help="What stands between the items of a list in a cell. [default: lists are JSON]")] = "",
     with_ids: Annotated[bool, typer.Option("--with-ids", help="Keep id and created_at, which are left out else.")] = False,

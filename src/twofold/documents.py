@@ -40,6 +40,10 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
     """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable as that does."""
     if isinstance(row, Tombstone):
         return _tombstone(row.id, row.version)
+    for field in resource.public:
+        if not fits(field, row.state[field.name]):
+            mend = f"change it there, then run `twofold verify {resource.name} --repair`"
+            raise Unreadable(f"the field {field.name} does not hold {_kind(field)} in the table: {mend}")
     system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}
     return Operation(row.id, row.version, _document(resource, system, row.state))
 
@@ -53,7 +57,7 @@ def document(resource: Declaration, record: Record) -> bytes:
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
         if field.name in value and not fits(field, value[field.name]):
-            raise Unreadable(f"the field {field.name} does not hold {field.kind}")
+            raise Unreadable(f"the field {field.name} does not hold {_kind(field)}")
     if record.value and verbatim:
         return record.value
     state = {field.name: value.get(field.name, _default(field, value)) for field in resource.public}
@@ -106,6 +110,10 @@ def fits(field: Field, value: Any) -> bool:
     if field.many:
         return isinstance(value, list) and all(_is(field, item) for item in value)
     return _is(field, value)
+
+
+def _kind(field: Field) -> str:
+    return f"a list of {field.kind}" if field.many else field.kind
 
 
 def _is(field: Field, value: Any) -> bool:

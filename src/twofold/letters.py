@@ -41,6 +41,7 @@ def _size(letter: Message) -> int:
 
 
 def _without_content(letter: Message) -> Message:
-    """Where it stood, why it was refused, and how large it was: the message itself stays in the topic."""
-    own = tuple((name, value) for name, value in letter.headers if name.startswith("dlq_"))
-    return Message(None, None, (*own, ("dlq_size", str(_size(letter)).encode())))
+    """Where it stood, why it was refused, how large it was, and whose version it is, if it tells: the message itself stays in the topic."""
+    told = identity(letter) is not None
+    kept = tuple((name, value) for name, value in letter.headers if name.startswith("dlq_") or (told and name == "ce_sequence"))
+    return Message(letter.key if told else None, None, (*kept, ("dlq_size", str(_size(letter)).encode())))

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from twofold.errors import SettingsError
@@ -48,6 +49,13 @@ class Settings(BaseSettings):
     refresh: Literal["soon", "interval"] = Field(
         "soon", description="When searches find what was projected: soon, where a refresh is cheap, or at the index's own interval of 1 s."
     )
+
+    @field_validator("app", "data", "host", mode="before")
+    @classmethod
+    def _filled(cls, value: Any) -> Any:
+        if value == "":
+            raise PydanticCustomError("empty", "this is empty. Give a value, or leave it out for the default.")
+        return value
 
     @classmethod
     def settings_customise_sources(

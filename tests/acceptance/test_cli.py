@@ -12,12 +12,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.acceptance.checks import wait_for
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.roles import Role, free_port, run
 
@@ -220,6 +222,39 @@ def test_ctrl_c_is_told_as_shells_have_it(embedded: dict[str, str], tmp_path: Pa
     process.send_signal(signal.SIGINT)
     assert b"Traceback" not in process.communicate(timeout=30)[1]
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("lines", [0, 60])
+def test_ctrl_c_is_heard_while_standard_input_stays_open(embedded: dict[str, str], tmp_path: Path, lines: int) -> None:
+    environment = {**os.environ, **embedded, "TWOFOLD_APP": "tests.acceptance.people:app", "PEOPLE": "people"}
+    command = [sys.executable, "-m", "twofold", "import", "people", "-", "--format", "csv"]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    store, wanted = Path(embedded["TWOFOLD_DATA"]) / "write.db", min(lines, 50)  # the first batch
+    with ExitStack() as stack:
+        process = stack.enter_context(subprocess.Popen(command, env=environment, cwd=ROOT, **pipes))
+        stack.callback(process.kill)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        if lines:
+            process.stdin.write(b"name,email\n" + b"".join(b"P,p%d@example.com\n" % number for number in range(lines)))
+            process.stdin.flush()
+        wait_for(lambda: rows_of(store) == wanted, 60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        told = process.stderr.read().decode()
+    assert "Traceback" not in told
+    assert (f"interrupted after {wanted} lines: run the same command again to go on" if lines else "nothing was imported") in told
+    assert rows_of(store) == wanted
+
+
+def rows_of(file: Path) -> int:
+    """How many people the write store has; -1 where it is not there yet."""
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            found: int = database.execute("SELECT count(*) FROM person").fetchone()[0]
+            return found
+    except sqlite3.OperationalError:
+        return -1
 
 
 def test_settings_come_from_a_file(tmp_path: Path) -> None:

@@ -71,6 +71,18 @@ class ScansContract:
 
         StoreContract._equal({row.id: row for row in scanned(store, 100, SAMPLES) if isinstance(row, Row)}, rows)
 
+    def test_what_stands_for_no_value_of_its_column_is_given_as_it_is(self, store: SqlStore) -> None:
+        """As a change by hand may leave it: whoever makes documents tells of it, and of no other row."""
+        broken, fine = sample(1), sample(1)
+        saved(store, created(broken, fine), SAMPLES)
+        with store._database.write() as connection:
+            connection.exec_driver_sql(f"UPDATE {SAMPLES.table} SET words = 'no list' WHERE id = '{broken.id}'")
+            store._database.commit(connection)
+        for found in (store.fetch(SAMPLES, [broken.id, fine.id]), {row.id: row for row in scanned(store, 10, SAMPLES)}):
+            rows = {id_: row for id_, row in found.items() if isinstance(row, Row)}
+            assert rows[broken.id].state["words"] == "no list"
+            StoreContract._equal({fine.id: rows[fine.id]}, {fine.id: fine})
+
     def test_scan_and_fetch_lock_nothing_and_wait_for_nothing(self, store: SqlStore) -> None:
         old, other = member(), member()
         saved(store, created(old, other))

@@ -276,6 +276,14 @@ class StoreContract:
         saved(store, created(new))
         assert not store.settle(unit.doubt)
 
+    def test_how_many_records_were_made_is_what_the_versions_say(self, store: SqlStore) -> None:
+        assert store.records(MEMBERS) == 0
+        one, other = member(), member("eva@x.de")
+        saved(store, created(one, other))
+        saved(store, Writes(updates=[changed(one)]))
+        saved(store, Writes(deletes=[(other.id, 2, LATER)]))
+        assert store.records(MEMBERS) == 2 + 2
+
     def test_a_statement_that_fails_takes_the_whole_unit_with_it(self, store: SqlStore, outbox: SqlOutbox) -> None:
         first, second = member("ana@x.de"), member("ana@x.de")
         with pytest.raises(Taken), store.unit() as unit:

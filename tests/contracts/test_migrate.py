@@ -20,7 +20,7 @@ from pydantic import Field
 from sqlalchemy import text
 from store_contract import LATER, THEN, new_id
 
-from twofold import App, Column, Keyword, Password, Places, Resource, Unique
+from twofold import App, Column, Keyword, Password, Places, Resource, Secret, Unique
 from twofold.errors import Contended, DeclarationError, Outdated, Rejected, Taken
 from twofold.store.database import Database
 from twofold.store.migrate import migrate, pending
@@ -251,6 +251,32 @@ class Cases:
         assert states(things, database, *rows) == [{"a": 1, **new}]
         other = {name: "y" if value == "x" else value for name, value in new.items()}  # where it is unique
         assert states(things, database, store(things, database, a=2, **other)) == [{"a": 2, **other}]
+
+    @pytest.mark.parametrize(
+        ("before", "after", "old"),
+        [
+            ((list[str],), (int,), ["a", "b"]),
+            ((int,), (list[int],), 7),
+            ((list[str],), (str,), ["a"]),
+            ((Annotated[Decimal, Places(2)],), (str,), "1.50"),
+            ((str,), (Annotated[Decimal, Places(2)],), "1.50"),
+            ((datetime,), (date,), "2026-01-02T00:00:00.000Z"),
+            ((Secret,), (str,), None),
+        ],
+    )
+    def test_the_sql_does_not_run_where_no_copy_makes_the_values(self, database: Database, before: Any, after: Any, old: Any) -> None:
+        """Neither does it say afterwards that they are what is declared."""
+        was, things = app(a=(int,), b=before), app(a=(int,), b=after)
+        migrate(was, database)
+        if old is not None:
+            row = store(was, database, a=1, b=old)
+        for _ in range(2):
+            with pytest.raises(Outdated, match=r"-- values of things.b are of the kind .* which no copy makes of them") as error:
+                migrate(things, database)
+            assert "-- UPDATE column_kind" in str(error.value)
+            execute(database, str(error.value))
+        if old is not None:
+            assert states(was, database, row) == [{"a": 1, "b": old}]
 
     def test_a_changed_column_keeps_what_others_made(self, database: Database) -> None:
         migrate(app(a=(int,), b=(int, 1)), database)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import pytest
+import uuid_utils
 
 from tests.pipeline.steps import Pipeline
 from twofold import App, Column, Keyword, Resource, Text, Unique
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import Outdated
 from twofold.projector.projector import Projector
+from twofold.settings import load
+from twofold.tools import rebuilding, verifying
+from twofold.tools.letters import Letters
 
 
 def changed(name: str) -> App:
@@ -77,5 +84,54 @@ def test_what_runs_goes_on_until_the_alias_moves_and_stops_then(pipeline: Pipeli
         assert isinstance(projector.failure, Outdated)
         Pipeline(system).project()
         assert system.index.get(resource, pipeline.ids)[pipeline.ids[3]]["note"] == "later"
+    finally:
+        system.close()
+
+
+def test_rebuild_and_verify_name_the_row_and_the_field_of_a_stored_value_that_does_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where somebody has copied texts of lists into a column of integers."""
+
+    class Before(Resource, name="things"):
+        words: list[str] = []  # noqa: RUF012 - Pydantic copies defaults
+
+    class After(Resource, name="things"):
+        words: int = 0
+
+    settings = load(data=tmp_path / "data")
+    system = System(App(Before), settings)
+    system.migrate()
+    pipeline = Pipeline(system)
+    broken, fine = str(uuid_utils.uuid7()), str(uuid_utils.uuid7())
+    for id_, words in ((broken, ["a"]), (fine, [])):
+        pipeline.command("create", id_, words=words).result(10)
+    pipeline.relay()
+    pipeline.project()
+    pipeline.writer.stop()
+    system.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "write.db")) as connection, connection:
+        connection.execute("ALTER TABLE things RENAME COLUMN words TO old")
+        connection.execute("ALTER TABLE things ADD COLUMN words BIGINT DEFAULT 0 NOT NULL")
+        connection.execute("UPDATE things SET words = old WHERE id = ?", (broken,))
+        connection.execute("UPDATE column_kind SET kind = 'integer'")
+        connection.execute("ALTER TABLE things DROP COLUMN old")
+
+    system = System(App(After), settings)
+    try:
+        system.migrate()
+        [resource] = system.app
+        assert rebuilding.run_rebuild(system, resource, 0) == 1
+        told = f"{broken}  the field words does not hold integer in the table: change it there"
+        assert told in capsys.readouterr().out
+        assert Letters(system, resource).count() == 1
+
+        how = verifying.How(deep=True, repair=True)
+        assert verifying.once(system, resource, how, as_json=False, ids=None) == 1
+        assert "the field words does not hold integer" in capsys.readouterr().out
+
+        with closing(sqlite3.connect(tmp_path / "data" / "write.db")) as connection, connection:
+            connection.execute("UPDATE things SET words = 1 WHERE id = ?", (broken,))
+        assert verifying.once(system, resource, how, as_json=False, ids=None) == 0
     finally:
         system.close()

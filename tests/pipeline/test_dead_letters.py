@@ -281,6 +281,57 @@ def test_what_is_settled_is_refused_no_more(pipeline: Pipeline, monkeypatch: pyt
     assert index.refused(resource, [ID, other]) == {}
 
 
+def test_an_id_is_refused_for_as_long_as_a_letter_of_it_is_open(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A try of the projector that was repeated leaves two letters of one version."""
+    resource, index = pipeline.resource, pipeline.system.index
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        for version in (2, 2, 1, 1):
+            pipeline.system.log.publish(resource.topic, [noted(pipeline, version)])
+            pipeline.project()
+    letters = Letters(pipeline.system, resource)
+    assert [letter.row["version"] for letter in letters.open()] == ["2", "2", "1", "1"]
+
+    letters.discard(iter(letters.chosen([0])))
+    assert index.refused(resource, [ID]) == {ID: 2}
+    list(letters.retry(iter(letters.chosen([2]))))
+    assert index.refused(resource, [ID]) == {ID: 2}
+    letters.discard(iter(letters.chosen([1])))
+    assert index.refused(resource, [ID]) == {ID: 2}, "the letter of version 1 is open, and a note is of the highest version"
+    list(letters.retry(iter(letters.chosen([3]))))
+    assert index.refused(resource, [ID]) == {}
+
+
+def test_all_letters_of_an_id_are_forgiven_across_groups(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "BATCH", 1)
+    resource, index = pipeline.resource, pipeline.system.index
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        for version in (1, 2, 1):
+            pipeline.system.log.publish(resource.topic, [noted(pipeline, version)])
+            pipeline.project()
+    letters = Letters(pipeline.system, resource)
+    assert letters.discard(letters.open()) == 3
+    assert index.refused(resource, [ID]) == {}
+
+
+def test_a_large_letter_tells_whose_version_it_is_so_that_it_can_be_forgiven(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource, index = pipeline.resource, pipeline.system.index
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        patch.setattr("twofold.letters.LARGE", 0)
+        publish, tries = pipeline.system.log.publish, iter([["too large"]])
+        patch.setattr(pipeline.system.log, "publish", lambda topic, messages: next(tries, None) or publish(topic, messages))
+        publish(resource.topic, [noted(pipeline, 1)])
+        pipeline.project()
+    letters = Letters(pipeline.system, resource)
+    [letter] = letters.open()
+    assert (letter.row["key"], letter.row["version"], letter.message.value) == (ID, "1", None)
+    assert index.refused(resource, [ID]) == {ID: 1}
+    letters.discard(letters.open())
+    assert index.refused(resource, [ID]) == {}
+
+
 def test_a_list_of_letters_is_bounded_whatever_was_written_into_the_topic(pipeline: Pipeline) -> None:
     forged = (("ce_sequence", b"9" * 100_000), ("ce_type", b"x" * 100_000), ("dlq_more", b"y" * 100_000), ("dlq_reason", b"z" * 100_000))
     pipeline.system.log.publish(pipeline.resource.dead_letters, [Message(b"k" * 100_000, None, forged)])

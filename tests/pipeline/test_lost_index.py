@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from tests.pipeline.steps import Pipeline
 from twofold.bootstrap import System
 from twofold.errors import NeedsRebuild, Outdated, Unavailable
 from twofold.rebuild.rebuild import rebuild
-from twofold.tools.status import status
+from twofold.tools.status import findings, status
 from twofold.urls import scheme
 
 
@@ -121,3 +122,78 @@ def test_a_topic_that_is_new_like_everything_else_has_lost_nothing(pipeline: Pip
     pipeline.relay()
     pipeline.project()
     assert pipeline.found() == pipeline.expected()
+
+
+def bad(system: System) -> list[str]:
+    return [text for good, text in findings(system) if not good]
+
+
+def test_check_tells_of_a_topic_that_is_gone_what_is_lost_and_what_to_do(pipeline: Pipeline) -> None:
+    system, resource = pipeline.system, pipeline.resource
+    assert bad(system) == []
+    pipeline.write()
+    assert bad(system) == []
+    pipeline.relay()
+    pipeline.project()
+    assert bad(system) == []
+    lose_topic(system, resource.topic)
+
+    told = "\n".join(bad(system))
+    assert f"topic {resource.topic} is gone, with records" in told
+    assert "run `twofold migrate`" in told
+    assert f"then `twofold rebuild {resource.name}`" in told
+    system.migrate()
+    assert bad(system) == system.left() != []
+    rebuild(system.parts(resource), lambda _: None)
+    assert bad(system) == []
+
+
+@pytest.mark.parametrize("system", ["embedded"], indirect=True)
+def test_check_tells_of_the_file_of_the_log_that_is_gone(pipeline: Pipeline) -> None:
+    pipeline.write()
+    pipeline.relay()
+    pipeline.system.close()
+    for file in pipeline.system.settings.data.glob("log.db*"):
+        file.unlink()
+    system = System(pipeline.system.app, pipeline.system.settings, reading=True)
+    try:
+        assert any(f"then `twofold rebuild {pipeline.resource.name}`" in text for text in bad(system))
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_check_tells_of_a_topic_that_somebody_else_has_made_anew(pipeline: Pipeline, projected: bool) -> None:
+    """By hand, or by a broker that makes topics by itself: it looks as declared, and holds what came since."""
+    system, resource = pipeline.system, pipeline.resource
+    pipeline.write()
+    pipeline.relay()
+    pipeline.project()
+    lose_topic(system, resource.topic)
+    system.log.create(resource.topic, resource.partitions)
+    pipeline.command("patch", pipeline.ids[3], note="since").result(10)
+    pipeline.relay()
+    if projected:
+        pipeline.project()
+
+    assert bad(system) == system.left() != []
+    assert f"run `twofold rebuild {resource.name}`" in bad(system)[0]
+    rebuild(system.parts(resource), lambda _: None)
+    assert bad(system) == []
+    lose_topic(system, resource.topic)
+    system.log.create(resource.topic, resource.partitions)
+    assert f"run `twofold rebuild {resource.name}`" in "".join(bad(system))
+
+
+def test_check_tells_of_a_place_that_the_topic_has_left_behind(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, resource = pipeline.system, pipeline.resource
+    pipeline.write()
+    pipeline.relay()
+    positions = system.log.positions
+    trimmed = [replace(each, begin=each.end, committed=None) for each in positions(resource.topic, resource.group)]
+    monkeypatch.setattr(system.log, "positions", lambda topic, group: trimmed if topic == resource.topic else positions(topic, group))
+    [told] = bad(system)
+    assert "no longer holds" in told
+    assert f"run `twofold rebuild {resource.name}`" in told
+    assert system.left() == [told]
+    assert status(system)["resources"][resource.name]["topic"]["error"] == told

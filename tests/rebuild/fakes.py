@@ -62,6 +62,9 @@ class Store:
     def count(self, resource: Declaration) -> int:
         return sum(isinstance(each, Row) for each in self.rows.values())
 
+    def records(self, resource: Declaration) -> int:
+        return sum(each.version for each in self.rows.values())
+
 
 class Leases:
     def __init__(self) -> None:
@@ -136,6 +139,10 @@ class Made:
     blocked: bool = False
     documents: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
 
+    @property
+    def live(self) -> int:
+        return sum(not document.get("deleted") for _, document in self.documents.values())
+
 
 class Index:
     def __init__(self, *operations: Operation) -> None:
@@ -181,7 +188,7 @@ class Index:
 
     def generations(self, resource: Declaration) -> list[Generation]:
         return [
-            Generation(name, name == self.alias, made.fits, made.blocked, len(made.documents), self.size, made.marks)
+            Generation(name, name == self.alias, made.fits, made.blocked, made.live, self.size, made.marks)
             for name, made in sorted(self.made.items())
         ]
 

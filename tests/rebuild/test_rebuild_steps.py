@@ -51,6 +51,15 @@ def marks(index: Index, generation: str) -> dict[str, Any]:
     return dict(index.made[generation].marks)
 
 
+def test_the_documents_that_are_told_are_those_that_are_there_at_the_end() -> None:
+    """Also what the log brought meanwhile, and without what was deleted or refused."""
+    store, index = Store(*(row(n) for n in range(5)), row(5, name="refused")), Index()
+    index.refusing["refused"] = "no"
+    log = Log(message(8), deletion(0, 2), committed=0)
+    done = run(store, log, index)
+    assert (done.documents, done.refused) == (5, 1)
+
+
 def test_rows_and_tombstones_get_into_the_next_generation_which_takes_the_place_of_the_old() -> None:
     store, log, index = Store(*(row(n) for n in range(5)), Tombstone(key(7), 4, NOW)), Log(committed=0), Index()
     done = run(store, log, index)

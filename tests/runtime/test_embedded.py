@@ -107,3 +107,13 @@ def test_a_connection_that_cannot_be_prepared_is_closed(tmp_path: Path) -> None:
         pass
     assert file._readers == []
     file.close()
+
+
+def test_a_text_that_is_not_utf8_is_a_matter_of_the_data_and_not_told(file: Embedded) -> None:
+    """Whoever took it for an outage would try for ever."""
+    with file.write() as connection:
+        connection.execute("INSERT INTO number VALUES (CAST(x'ff736563726574' AS TEXT))")
+    with pytest.raises(Rejected, match="column value is not UTF-8") as error, file.read() as connection:
+        connection.execute("SELECT value FROM number").fetchall()
+    assert "secret" not in str(error.value)
+    assert error.value.__suppress_context__

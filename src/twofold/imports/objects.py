@@ -157,7 +157,7 @@ class _Scanner:
     def _element(self, end: int, mark: str) -> Iterator[tuple[int, str]]:
         """What stands before a mark of the array itself."""
         text, self._text, self._place = self._text[:end], self._text[end + 1 :], 0
-        number = self._line + text[: len(text) - len(text.lstrip())].count("\n")
+        number = self._begins(text)
         self._line += text.count("\n")
         bare = text.strip()
         if self._ended or (mark == "[" and bare):
@@ -166,8 +166,14 @@ class _Scanner:
             yield number, bare or "nothing"
         self._ended = mark == "]"
 
+    def _begins(self, text: str) -> int:
+        """The line of the first character of a text behind the last cut."""
+        return self._line + text[: len(text) - len(text.lstrip())].count("\n")
+
     def end(self) -> None:
         if not self._ended:
-            raise Damaged(f"The array is not closed: what begins in line {self._line} was not read.")
+            whole = f", in line {self._line}: the rest is missing."
+            cut = f": what begins in line {self._begins(self._text)} was not read."
+            raise Damaged(f"The file ends in the middle of the array{cut if self._text.strip() else whole}")
         if self._text.strip():
             raise Damaged(f"Behind the array, in line {self._line}, stands something else, which was not read.")

@@ -26,7 +26,7 @@ class Options:
 
     format: Format | None = None
     columns: dict[str, str] = field(default_factory=dict)
-    delimiter: str = ""
+    delimiter: str | None = None
     encoding: str = "utf-8-sig"
     separator: str = ""
     by: str = ""
@@ -66,7 +66,7 @@ def check(resource: Declaration, options: Options) -> None:
         raise SettingsError(
             f"--update-by {options.by}: this is no unique field of {resource.name}; it takes {' or '.join(['id', *uniques])}."
         )
-    if options.delimiter and (len(options.delimiter) != 1 or options.delimiter in '"\r\n'):
+    if options.delimiter is not None and (len(options.delimiter) != 1 or options.delimiter in '"\r\n'):
         raise SettingsError("--delimiter should be one character, and no quote.")
     known = {each.name for each in resource.fields} | {"id", "version", "created_at", "updated_at"}
     for member in set(options.columns.values()) - known - {""}:

@@ -63,8 +63,11 @@ def _unpacked(path: Path) -> str:
 def open_source(path: Path | None, options: Options) -> Iterator[Source]:
     """Opens it and looks at its beginning. Raises SettingsError where it is not what it should be."""
     format_ = format_of(path, options)
-    if path is not None and not path.is_file():
+    if path is not None and not path.exists():
         raise SettingsError(f"There is no file {path}.")
+    if path is not None and not path.is_file():
+        told = "a folder: import its files one by one" if path.is_dir() else "no regular file: read it from standard input, as -"
+        raise SettingsError(f"{path} is {told}.")
     try:
         raw = cast("IO[bytes]", sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:

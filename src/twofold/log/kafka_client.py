@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from twofold.errors import EngineError, NeedsRebuild, Outdated, Rejected, Unavailable
+from twofold.log.port import LOST
 
 LOG = logging.getLogger("twofold.kafka")
 QUIET_SECONDS = 60.0
@@ -128,4 +129,5 @@ def translated(about: str) -> Iterator[None]:
 def error_of(about: str, error: KafkaError) -> EngineError:
     """The one place that turns librdkafka's errors into twofold's, by their code."""
     kind = next((kind for kind, codes in _KINDS.items() if error.code() in codes), Unavailable)
-    return kind(f"{about}: {error.str()}. {_HINTS.get(kind, '')}".strip())
+    told = error.str().replace(f"offset {LOST}", "a place that is no longer there")
+    return kind(f"{about}: {told}. {_HINTS.get(kind, '')}".strip())

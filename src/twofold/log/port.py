@@ -39,6 +39,11 @@ class Position:
         return (self.committed or 0) > self.end
 
     @property
+    def trimmed(self) -> bool:
+        """Whether the group's next message is no longer there."""
+        return (self.committed or 0) < self.begin
+
+    @property
     def lag(self) -> int:
         return self.end - (self.begin if self.lost else max(self.begin, self.committed or 0))
 

@@ -10,7 +10,7 @@ from threading import Condition
 import orjson
 
 from twofold.errors import NeedsRebuild, Outdated, Unavailable
-from twofold.log.port import Message
+from twofold.log.port import LOST, Message
 from twofold.runtime.embedded import Embedded
 
 POLL_BYTES = 8 << 20
@@ -71,8 +71,9 @@ class Reader:
             if room <= 0:
                 break
         if not rows or rows[0][0] != offset:
+            message = "what" if offset == LOST else f"message {offset}, which"
             raise NeedsRebuild(
-                f"Topic {self._topic}, partition {partition}: message {offset}, which {self._who} needs next, is no longer there. "
+                f"Topic {self._topic}, partition {partition}: {message} {self._who} needs next, is no longer there. "
                 "The index must be rebuilt from the table: run `twofold rebuild`."
             )
         return [_message(partition, row) for row in rows]

@@ -71,7 +71,8 @@ class Filling:
             self._backfill.close()
             self._catchup.close()
         filler = self._filler
-        return Done(self._generation, before, self._marks.documents, self._catchup.messages, filler.refused, tuple(filler.examples))
+        documents = patiently(self._parts.live, self._lease).documents
+        return Done(self._generation, before, documents, self._catchup.messages, filler.refused, tuple(filler.examples))
 
     def _fill(self) -> None:
         while True:

@@ -80,7 +80,7 @@ def letter(resource: Declaration, source: Source) -> Message:
     if isinstance(source, Tombstone):
         return _record(resource, source, "deleted", source.deleted_at, None)
     value = {"id": source.id, "version": source.version, **source.state, "created_at": source.created_at, "updated_at": source.updated_at}
-    return _record(resource, source, "updated", source.updated_at, orjson.dumps(value))
+    return _record(resource, source, "updated", source.updated_at, orjson.dumps(value, default=repr))
 
 
 def _record(resource: Declaration, row: Row | Tombstone, event: str, time: str, value: bytes | None) -> Message:

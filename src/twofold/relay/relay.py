@@ -40,6 +40,7 @@ class Relay(Service):
     def __init__(self, app: App, outbox: Outbox, events: EventLog, *, holder: str = "", idle: float = SLOWEST) -> None:
         super().__init__("relay")
         self.holder = holder or str(uuid_utils.uuid7())
+        self._alone = bool(holder)  # nobody asks which of several leads
         self._lines = {resource.name: Line(resource.name, resource.topic, events.publish) for resource in app}
         self._outbox = outbox
         self._idle = idle
@@ -83,7 +84,7 @@ class Relay(Service):
             return True
         leads = self._outbox.lead(self.holder, LEASE)
         self._renew_at = now + LEASE / 4 if leads else 0.0
-        if leads != self._leading:
+        if leads != self._leading and not (leads and self._alone):
             log.info("relay leads" if leads else "relay stands by", holder=self.holder)
         self._leading = leads
         return leads

@@ -7,6 +7,7 @@ commit durable; BEGIN IMMEDIATE, because a read lock that wants to become a writ
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -183,6 +184,8 @@ def translated() -> Iterator[None]:
             raise Contended(str(error)) from error
         if code in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
             raise Rejected(str(error)) from error
+        if found := re.match(r"Could not decode to UTF-8 column '(\w+)'", str(error)):  # the value stands behind it
+            raise Rejected(f"SQLite: a text in the column {found[1]} is not UTF-8: change it there") from None
         raise Unavailable(str(error)) from error
     except (sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
         raise Rejected(str(error)) from error

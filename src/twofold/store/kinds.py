@@ -14,6 +14,7 @@ from twofold.store.dialects import DIALECTS
 from twofold.store.tables import Tables
 
 _PLACES = re.compile(r"integer|float|decimal\((\d)\)")
+_COPIES = {(kind, "string") for kind in ("integer", "float", "date")} | {("string", kind) for kind in ("integer", "float", "date")}
 
 
 class Changed(NamedTuple):
@@ -23,6 +24,17 @@ class Changed(NamedTuple):
     column: str
     written: str
     declared: str
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether a copy makes values of the one kind what the other one means, or fails, or leaves what a rebuild tells of."""
+        lists = [kind.startswith("list of ") for kind in (self.written, self.declared)]
+        return all(lists) or (self.written, self.declared) in _COPIES or self.is_scaled
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether both are numbers."""
+        return bool(_PLACES.fullmatch(self.written) and _PLACES.fullmatch(self.declared))
 
 
 def changed(connection: Connection, tables: Tables) -> list[Changed]:
@@ -49,22 +61,34 @@ def note(database: Database, connection: Connection, tables: Tables) -> None:
         database.insert_many(connection, tables.kinds, ("table_name", "column_name", "kind"), new)
 
 
-def sql(connection: Connection, changes: list[Changed], others: list[str]) -> list[str]:
-    """The statements that change columns otherwise, with those around them that make values that exist what is declared."""
+def sql(connection: Connection, changes: list[Changed], others: list[str], proposed: list[str]) -> list[str]:
+    """The statements that change columns otherwise, with those around them that make values that exist what is declared; and `proposed`,
+    those of columns whose values no copy makes what is declared, as comments.
+    """
     before: list[str] = []
     after: list[str] = []
+    told: list[str] = []
     for change in changes:
         place = f"table_name = '{change.table}' AND column_name = '{change.column}'"
+        noted = f"UPDATE column_kind SET kind = '{change.declared}' WHERE {place};"
+        if not change.is_copied:
+            told.append(f"-- {_about(change)}, which no copy makes of them: make them yourself, by statements like those that follow")
+            proposed = [*proposed, noted]
+            continue
         (before if _is_real(change.written) else after).extend(_converted(connection, change))
-        after.append(f"UPDATE column_kind SET kind = '{change.declared}' WHERE {place};")
-    return [*before, *others, *after]
+        after.append(noted)
+    return [*before, *others, *after, *told, *(f"-- {line}" for line in proposed)]
+
+
+def _about(change: Changed) -> str:
+    return f"values of {change.table}.{change.column} are of the kind {change.written}, and {change.declared} is declared"
 
 
 def _converted(connection: Connection, change: Changed) -> Iterator[str]:
-    told = f"-- values of {change.table}.{change.column} are of the kind {change.written}, and {change.declared} is declared"
+    told = f"-- {_about(change)}"
     written, declared = _PLACES.fullmatch(change.written), _PLACES.fullmatch(change.declared)
-    if not (written and declared):
-        yield f"{told}: what becomes of them, is for you to write"
+    if written is None or declared is None:
+        yield f"{told}: values that do not read as that are for you to change, before or behind"
         return
     more = int(declared[1] or 0) - int(written[1] or 0)
     real = _is_real(change.written) or _is_real(change.declared)

@@ -69,10 +69,19 @@ def _changes(tables: Tables, connection: Connection) -> list[Change]:
     refused = [change for change in ours if not _allowed(change, new_columns) or change in renamed]
     others = kinds.changed(connection, tables)
     if refused or others:
-        lines = sql_for(connection, refused, gone, tables.metadata.tables)
-        raise Outdated(_refusal(connection, kinds.sql(connection, others, lines)))
+        made = {(each.table, each.column) for each in others if not each.is_copied}
+        lines, proposed = (
+            sql_for(connection, [each for each in refused if (_column(each) in made) is by_hand], gone, tables.metadata.tables)
+            for by_hand in (False, True)
+        )
+        raise Outdated(_refusal(connection, kinds.sql(connection, others, lines, proposed)))
     new_tables = {change[1].name for change in ours if change[0] == "add_table"}
     return [change for change in ours if not (change[0] == "add_index" and change[1].table.name in new_tables)]
+
+
+def _column(change: Change) -> tuple[str, str]:
+    """The table and the column of a change of a column's type; nothing that there is for any other."""
+    return (change[2], change[3]) if change[0] in ("modify_type", "modify_nullable") else ("", "")
 
 
 def _wants_a_value(change: Change) -> bool:

@@ -167,6 +167,9 @@ class WriteStore(Protocol):
     def count(self, resource: Declaration) -> int:
         """How many live rows there are."""
 
+    def records(self, resource: Declaration) -> int:
+        """How many records rows and tombstones have made: the sum of their versions."""
+
     def purge(self) -> bool:
         """Removes unit rows older than an hour and receipts older than a day, a bounded number at a call; True if there are more."""
 

@@ -1,13 +1,15 @@
 """Rows and tombstones in the order of ids, for whoever compares or copies all of them.
 
 Rows are read first, then tombstones up to the same bound: one that is deleted in between is in both, and its tombstone has the higher
-version. Values are decoded by column, and MySQL writes times as text, which is quicker than to make objects of them and text again.
+version. Values are decoded by column, and MySQL writes times as text, which is quicker than to make objects of them and text again. What
+stands for no value of its column, as a change by hand may leave it, is given as it is.
 """
 # ruff: noqa: S608 - names come from the declaration and are quoted, values are bound
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -34,7 +36,7 @@ class Scans:
         self._limits: dict[str, int] = {}
 
     def scan(self, resource: Declaration, after: str, limit: int) -> list[Row | Tombstone]:
-        with self._database.read() as connection:
+        with self._reading() as connection:
             rows, more = self._rows(connection, resource, after, limit)
             found: Found = {row.id: row for row in rows}
             found |= self._tombstones(connection, resource, "id > ? AND id <= ?", (after, rows[-1].id if more else "\x7f"), limit)
@@ -46,11 +48,17 @@ class Scans:
         for start in range(0, len(ids), IDS):
             part = tuple(ids[start : start + IDS])
             within = f"id IN ({', '.join('?' * len(part))})"
-            with self._database.read() as connection:
+            with self._reading() as connection:
                 rows = connection.exec_driver_sql(self._sql(f"SELECT {reader.columns} FROM {reader.table} WHERE {within}"), part)
                 found |= {row.id: row for row in reader.decoded(rows)}
                 found |= self._tombstones(connection, resource, within, part, len(part))
         return found
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection on which a text that is none is no error: whoever makes documents tells of that row."""
+        with self._database.read() as connection, self._database.dialect.lenient(connection):
+            yield connection
 
     def _rows(self, connection: Connection, resource: Declaration, after: str, limit: int) -> tuple[list[Row], bool]:
         """Some of the next rows, about CHUNK_BYTES at the most, and whether there may be more. MySQL sends what it is not asked for all
@@ -97,7 +105,10 @@ class _Reader:
         rows = []
         for id_, version, *state, created_at, updated_at in raw:
             for place, process in processors:
-                state[place] = process(state[place])
+                try:  # noqa: SIM105 - what is called for every value
+                    state[place] = process(state[place])
+                except (ValueError, TypeError, ArithmeticError, AttributeError):
+                    pass  # it stays as it is, and no document is made of it
             rows.append(Row(id_, version, dict(zip(names, state, strict=True)), created_at, updated_at))
         return rows
 

@@ -212,6 +212,13 @@ class SqlStore:
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(self._tables.resources[resource.name])) or 0
 
+    def records(self, resource: Declaration) -> int:
+        rows, tombstones = self._tables.resources[resource.name], self._tables.tombstone
+        with self._database.read() as connection:
+            live = connection.scalar(select(func.sum(rows.c.version)))
+            gone = connection.scalar(select(func.sum(tombstones.c.version)).where(tombstones.c.resource == resource.name))
+        return int(live or 0) + int(gone or 0)
+
     def purge(self) -> bool:
         return purging.purge(self._database, self._tables)
 

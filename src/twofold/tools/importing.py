@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import sys
 import time
 import zlib
@@ -53,22 +54,46 @@ def run(settings: Settings, name: str, file: str, rejects: Path | None, options:
     """Imports a file. Returns the exit code: 0; 1 where lines were rejected, or the file is a part only; 130 where it was interrupted."""
     resource = resource_of(load_app(settings.app), name)
     check(resource, options)
+    if not file:
+        raise SettingsError("FILE is empty: name a file, or - for standard input.")
     path = None if file == "-" else Path(file)
-    notes = Notes()
-    with open_source(path, options) as source:
-        table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
-        lines = _whole(table or Objects(source, resource, options, notes))
-        if notes.lacking:
-            print(notes.lacking, file=sys.stderr)
-        _estimate(resource, source)
-        place = _place(path, rejects, source, table)
-        system = System(load_app(settings.app), settings)
+    with ExitStack() as stack:
         try:
-            wait_for(system, settings, {WRITE})
-            refused = _rejects(place, resource, options, table)
-            return _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
-        finally:
-            system.close()
+            begin = _begun(stack, settings, resource, path, rejects, options)
+        except KeyboardInterrupt:
+            print("interrupted before the first line: nothing was imported; run the same command again", file=sys.stderr)
+            return INTERRUPTED
+        return begin()
+
+
+def _begun(
+    stack: ExitStack, settings: Settings, resource: Declaration, path: Path | None, rejects: Path | None, options: Options
+) -> Callable[[], int]:
+    """What loads the lines, once all before the first one is done. A file is looked at before engines are waited for, so that a mistake is
+    told at once; standard input behind that, since it may take its time too.
+    """
+    notes = Notes()
+    if path is None:
+        system = _opened(stack, settings)
+    source = stack.enter_context(open_source(path, options))
+    table = Table(source, resource, options, notes) if source.format in ("csv", "tsv") else None
+    lines = _whole(table or Objects(source, resource, options, notes))
+    if notes.lacking:
+        print(notes.lacking, file=sys.stderr)
+    _estimate(resource, source, table, options)
+    place = _place(path, rejects, source, table)
+    if path is not None:
+        system = _opened(stack, settings)
+    refused = _rejects(place, resource, options, table)
+    return lambda: _load(system, resource, lines, refused, options, notes, Progress(talk, source.taken, source.size))
+
+
+def _opened(stack: ExitStack, settings: Settings) -> System:
+    """The system, closed with the stack, once its write store answers."""
+    system = System(load_app(settings.app), settings)
+    stack.callback(system.close)
+    wait_for(system, settings, {WRITE})
+    return system
 
 
 def demo(settings: Settings, count: int) -> int:
@@ -140,7 +165,7 @@ def _load(
         with interruptible() as interrupted:
             loader = (Updater if options.by else Creator)(resource, system.store, writer, rejects, options, interrupted)
             outcome = Outcome(loader.tally, notes=notes)
-            _run(loader, lines, outcome, progress, lambda: _close(loader, rejects, writer), interrupted)
+            _run(loader, interrupted.reading(lines), outcome, progress, lambda: _close(loader, rejects, writer), interrupted)
             outcome.seconds = time.monotonic() - begun
             if services:
                 drain(system, services, interrupted)
@@ -204,10 +229,19 @@ def _remarks(outcome: Outcome, options: Options, rejects: Rejects, *, embedded: 
         yield "the relay and the projectors carry it to the index: see `twofold status`"
 
 
-def _estimate(resource: Declaration, source: Source) -> None:
+def _estimate(resource: Declaration, source: Source, table: Table | None, options: Options) -> None:
     """Hashing plain passwords is meant to be slow; who imports many is told before it begins."""
-    if not source.size or not any(each.hashed for each in resource.secrets) or PHC.search(source.head):
+    given = _given(source, table, options)
+    count = sum(each.hashed and each.name in given for each in resource.secrets)
+    if not source.size or not count or PHC.search(source.head):
         return
-    lines = source.size * source.head.count("\n") / max(len(source.head.encode("utf-8", "replace")), 1)
-    seconds = lines / HASHES_PER_SECOND / HashPool.workers()
-    talk.print(f"{lines:,.0f} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
+    lines = source.size * source.head.count("\n") / max(len(source.head.encode("utf-8", "replace")), 1) - (table is not None)
+    hashes = max(count * lines, count)
+    seconds = hashes / HASHES_PER_SECOND / HashPool.workers()
+    talk.print(f"about {hashes:,.0f} passwords will be hashed: about {seconds:,.0f} s. Hashes (argon2id, PHC) are stored as they are.")
+
+
+def _given(source: Source, table: Table | None, options: Options) -> set[str]:
+    """The members that the lines give, as far as their beginning shows."""
+    names = table.header if table else re.findall(r'"([^"\\]+)"\s*:', source.head)
+    return {options.member(name) for name in names}

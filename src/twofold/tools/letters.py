@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from twofold.index.port import Outcome, Verdict
 from twofold.letters import versions
 from twofold.log.port import Message
 from twofold.projector.batch import read
+from twofold.record import identity
 from twofold.resource import Declaration
 
 BATCH = 500
@@ -62,10 +64,7 @@ class Letters:
 
     def open(self) -> Iterator[Letter]:
         """Those that are not settled, the oldest first."""
-        settled = {number for message in self._all() for number in _settled(message)}
-        for message in self._all():
-            if message.offset not in settled and not _settled(message):
-                yield _letter(message)
+        return (_letter(message) for message, is_open in self._letters() if is_open)
 
     def count(self) -> int:
         """How many are open, of the first COUNTED messages."""
@@ -87,20 +86,21 @@ class Letters:
 
     def retry(self, letters: Iterator[Letter]) -> Iterator[tuple[Letter, str]]:
         """Applies them to the index, in order per key and gated by version; what became of each. Those that it takes are settled."""
+        standing = _Standing(self._letters())
         for group in _groups(letters):
             found = [self._whole(letter) for letter in group]
             reasons = iter(self._applied([each for each in found if isinstance(each, Message)]))
             told = [(letter, each if isinstance(each, str) else next(reasons)) for letter, each in zip(group, found, strict=True)]
             taken = {letter.number for letter, reason in told if not reason}
             settled = [each for letter, each in zip(group, found, strict=True) if letter.number in taken and isinstance(each, Message)]
-            self._settle(sorted(taken), settled, "retried")
+            self._settle(sorted(taken), settled, "retried", standing)
             yield from told
 
     def discard(self, letters: Iterator[Letter]) -> int:
         """Settles them without another try. Returns how many."""
-        count = 0
+        count, standing = 0, _Standing(self._letters())
         for group in _groups(letters):
-            self._settle([letter.number for letter in group], [letter.message for letter in group], "discarded")
+            self._settle([letter.number for letter in group], [letter.message for letter in group], "discarded", standing)
             count += len(group)
         return count
 
@@ -113,15 +113,15 @@ class Letters:
         unreadable = {id(message): reason for message, reason in batch.letters}
         return [unreadable.get(id(message)) or _refusal(outcomes.get(_text(message.key) or "")) for message in messages]
 
-    def _settle(self, numbers: Sequence[int], messages: Sequence[Message], how: str) -> None:
-        """Notes that letters are settled, and that their versions are refused no more."""
+    def _settle(self, numbers: Sequence[int], messages: Sequence[Message], how: str, standing: _Standing) -> None:
+        """Notes that letters are settled, and that their ids are refused no more, but for those of which another letter is open."""
         if not numbers:
             return
         note = Message(None, None, (("dlq_settled", ",".join(map(str, numbers)).encode()), ("dlq_how", how.encode())))
         if reasons := [reason for reason in self._system.log.publish(self._resource.dead_letters, [note]) if reason]:
             raise Unavailable(f"It was not noted that letters are settled: {reasons[0]}")
-        if settled := versions([(message, "") for message in messages]):
-            self._system.index.forgive(self._resource, settled)
+        if forgiven := standing.without(messages):
+            self._system.index.forgive(self._resource, forgiven)
 
     def _whole(self, letter: Letter) -> Message | str:
         """The message, read where it stood if it was too large for the topic of the dead letters; or why it cannot be had."""
@@ -140,6 +140,13 @@ class Letters:
         except (NeedsRebuild, StopIteration):
             mend = f"`twofold verify {self._resource.name} --repair` mends its document from the table"
             return f"its message has left {self._resource.topic}; {mend}"
+
+    def _letters(self) -> Iterator[tuple[Message, bool]]:
+        """All that were put aside, the oldest first, and whether they are open."""
+        settled = {number for message in self._all() for number in _settled(message)}
+        for message in self._all():
+            if not _settled(message):
+                yield message, message.offset not in settled
 
     def _all(self) -> Iterator[Message]:
         [position] = self._system.log.positions(self._resource.dead_letters, self._resource.group)
@@ -160,6 +167,25 @@ class Letters:
         finally:
             replay.close()
         raise Unavailable(f"The log does not give what it says to hold in {topic}")
+
+
+class _Standing:
+    """How many letters of each id are open: for as long as one is, the id is noted as refused. `letters` come with whether each is open."""
+
+    def __init__(self, letters: Iterable[tuple[Message, bool]]) -> None:
+        self._open: Counter[str] = Counter()
+        self._highest: dict[str, int] = {}
+        for message, is_open in letters:
+            if found := identity(message):
+                self._open[found[0]] += is_open
+                self._highest[found[0]] = max(found[1], self._highest.get(found[0], 0))
+
+    def without(self, messages: Sequence[Message]) -> dict[str, int]:
+        """Takes the letters of these messages out. Returns the ids of which none is open any more, with the highest version of each."""
+        settled = Counter(found[0] for found in map(identity, messages) if found)
+        self._open -= settled
+        highest = versions([(message, "") for message in messages])
+        return {id_: max(version, self._highest.get(id_, 0)) for id_, version in highest.items() if not self._open[id_]}
 
 
 def _groups(letters: Iterator[Letter]) -> Iterator[list[Letter]]:

@@ -42,6 +42,12 @@ def lines(found: dict[str, Any]) -> str:
     return "\n".join(told)
 
 
+def failed(found: dict[str, Any]) -> bool:
+    """Whether a hop has an error."""
+    hops_of = (found["outbox"], found["write_store"], *(hop for resource in found["resources"].values() for hop in resource.values()))
+    return any("error" in hop for hop in hops_of)
+
+
 def _told(values: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 

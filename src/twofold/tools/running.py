@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from twofold.bootstrap import System
 from twofold.runtime.service import Service, stop_all
 from twofold.tools.status import on_the_way, settled
 
+T = TypeVar("T")
 INTERRUPTED = 130  # exit code, as shells have it: 128 and the signal's number
 
 
@@ -35,20 +37,43 @@ def drain(system: System, services: list[Service], interrupted: Callable[[], boo
         time.sleep(0.05)
 
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends a tool softly, after the piece of work that runs; a second one ends it at once."""
-    asked = False
+class Interrupts:
+    """Tells, when called, whether Ctrl-C or SIGTERM came. A second one raises KeyboardInterrupt, and so does one that meets a read."""
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    def __init__(self) -> None:
+        self._asked = self._reading = False
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        at_once, self._asked = self._asked or self._reading, True
+        if at_once:
             raise KeyboardInterrupt
-        asked = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    def reading(self, items: Iterable[T]) -> Iterator[T]:
+        """The items. Whoever writes them into a pipe may take for ever, and a read goes on behind a signal that raises nothing."""
+        iterator = iter(items)
+        while True:
+            self._reading = True
+            try:
+                if self._asked:  # just before
+                    raise KeyboardInterrupt
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._reading = False
+            yield item
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupts]:
+    """Ctrl-C ends a tool softly, after the piece of work that runs; a second one ends it at once."""
+    interrupts = Interrupts()
+    before = {number: signal.signal(number, interrupts.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield interrupts
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

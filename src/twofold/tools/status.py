@@ -7,6 +7,7 @@ from typing import Any
 
 from twofold.bootstrap import LOG, READ, WRITE, System
 from twofold.errors import EngineError
+from twofold.rebuild.losses import misplaced
 from twofold.resource import Declaration
 from twofold.tools.letters import Letters
 from twofold.urls import without_password
@@ -51,8 +52,8 @@ def _topic(system: System, resource: Declaration) -> Status:
     positions = system.log.positions(resource.topic, resource.group)
     held, lag = sum(each.end - each.begin for each in positions), sum(each.lag for each in positions)
     found: Status = {"name": resource.topic, "messages": held, "lag": lag}
-    if any(each.lost for each in positions):
-        found["error"] = f"the group stands behind the topic's end, so that messages were lost: run `twofold rebuild {resource.name}`"
+    if lost := misplaced(resource, positions):
+        found["error"] = lost
     return found
 
 
@@ -73,13 +74,14 @@ def _asked(ask: Callable[[], Status]) -> Status:
 
 
 def findings(system: System) -> list[tuple[bool, str]]:
-    """What `check` tells: engines, versions, durable settings, tables, topics and indices as declared, strangers in the group."""
+    """What `check` tells: engines, versions, durable settings, tables, topics and indices as declared, what topics
+    have lost, strangers in the group."""
     urls = {WRITE: system.settings.write_url, LOG: system.settings.log_url, READ: system.settings.read_url}
     found: list[tuple[bool, str]] = []
     for name, url in urls.items():
         found += [(good, f"{name} ({without_password(url)}): {text}") for good, text in _engine(system, name)]
     for resource in system.app:
-        found += _strangers(system, resource)
+        found += [*_lost(system, resource), *_strangers(system, resource)]
     return found
 
 
@@ -95,6 +97,14 @@ def _engine(system: System, name: str) -> list[tuple[bool, str]]:
     except EngineError as error:
         return [(False, str(error))]
     return [*found, (not missing, f"run `twofold migrate`: {', '.join(missing)}" if missing else "as declared")]
+
+
+def _lost(system: System, resource: Declaration) -> list[tuple[bool, str]]:
+    try:
+        lost = system.losses().of(resource)
+    except EngineError:
+        return []  # told above
+    return [(False, lost)] if lost else []
 
 
 def _strangers(system: System, resource: Declaration) -> list[tuple[bool, str]]:

@@ -44,7 +44,7 @@ def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids:
         verifier = Verifier(system.sides(), resource, deep=how.deep, repair=how.repair, stopped=interrupted, tell=tell)
         result = _shown(system, resource, verifier)
     document = {"resource": resource.name, **result.json()}
-    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else lines(resource, result))
+    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else lines(resource, result, how))
     return INTERRUPTED if result.interrupted else 0 if result.agrees else 1
 
 
@@ -71,7 +71,7 @@ def watch(system: System, resource: Declaration, how: How, *, every: float, port
     return 0
 
 
-def lines(resource: Declaration, result: Result) -> str:
+def lines(resource: Declaration, result: Result, how: How) -> str:
     """For people: how much was compared, what differs, and whether they agree."""
     what = "with their contents" if result.deep else "by version, not by content"
     told = [f"{result.rows} rows and {result.documents} documents compared, {what}; {result.seconds:.1f} s, {result.rate:.0f} ids/s"]
@@ -83,17 +83,18 @@ def lines(resource: Declaration, result: Result) -> str:
     if result.undecided.count:
         told.append(f"undecided  {result.undecided.count}: {_some(result.undecided.ids, result.undecided.count)}")
     told += [f"           {reason}" for reason in sorted(result.reasons)]
-    return "\n".join([*told, _verdict(resource, result)])
+    return "\n".join([*told, _verdict(resource, result, how)])
 
 
-def _verdict(resource: Declaration, result: Result) -> str:
+def _verdict(resource: Declaration, result: Result, how: How) -> str:
     if result.interrupted:
         return "Interrupted: this is not all."
     if result.agrees:
         return f"Table and index of {resource.name} agree{' now' if any(tally.mended for tally in result.drift.values()) else ''}."
     command = f"twofold verify {resource.name}{' --deep' if result.deep else ''} --repair"
-    mends = f" `{command}` mends what differs." if any(result.left[kind] for kind in result.drift) else ""
-    return f"Table and index of {resource.name} do not agree.{mends}"
+    mends = "What is left was not mended, for the reasons above." if how.repair else f"`{command}` mends what differs."
+    differs = any(result.left[kind] for kind in result.drift)
+    return f"Table and index of {resource.name} do not agree.{f' {mends}' if differs else ''}"
 
 
 def _some(ids: list[str], count: int) -> str:

@@ -101,6 +101,10 @@ class Dialect(ABC):
         """SQL that makes state's text of a column of this type; None where its values have to be decoded."""
 
     @abstractmethod
+    def lenient(self, connection: Connection) -> AbstractContextManager[None]:
+        """Meanwhile a text that is not UTF-8 is read as bytes, where the system takes such."""
+
+    @abstractmethod
     def findings(self, connection: Connection) -> list[tuple[bool, str]]:
         """What `check` says: whether something is well, and in words."""
 

@@ -181,6 +181,9 @@ class MySql(Dialect):
             return f"CONCAT(REPLACE({column}, ' ', 'T'), 'Z')"
         return f"CAST({column} AS CHAR)" if isinstance(stored, Date) else None
 
+    def lenient(self, connection: Connection) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def findings(self, connection: Connection) -> list[tuple[bool, str]]:
         """The version, and what makes a commit durable (MySQL manual, "innodb_flush_log_at_trx_commit", "sync_binlog")."""
         version, flush, binlog, sync = connection.exec_driver_sql(

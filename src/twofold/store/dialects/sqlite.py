@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -106,6 +106,15 @@ class Sqlite(Dialect):
     def as_text(self, column: str, kind: TypeEngine[Any]) -> str | None:
         return None
 
+    @contextmanager
+    def lenient(self, connection: Connection) -> Iterator[None]:
+        driver: Any = connection.connection.dbapi_connection
+        driver.text_factory = _text
+        try:
+            yield
+        finally:
+            driver.text_factory = str
+
     def findings(self, connection: Connection) -> list[tuple[bool, str]]:
         version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
         return [(True, f"SQLite {version}: one writing connection, write-ahead log, synchronous=FULL")]
@@ -118,3 +127,10 @@ class Sqlite(Dialect):
 
     def drop_index(self, table: str, index: str) -> str:
         return f"DROP INDEX {index}"
+
+
+def _text(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
