@@ -26,7 +26,7 @@ from twofold.bench.table import Row
 from twofold.bench.workspace import Workspace
 from twofold.documents import of_row
 from twofold.errors import EngineError
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 from twofold.store import port as store
 

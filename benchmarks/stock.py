@@ -13,8 +13,8 @@ import uuid_utils
 from twofold.bench import documents
 from twofold.bench.queries import Known
 from twofold.bootstrap import System
-from twofold.fields import timestamp
 from twofold.index.port import Operation
+from twofold.kinds.datetimes import timestamp
 from twofold.record import Record
 from twofold.resource import Declaration
 from twofold.store.port import Row, Writes

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from twofold import Keyword, Password, Places, Resource, Text
 from twofold.documents import of_row, operation
-from twofold.fields import INT64
+from twofold.kinds.kind import INT64
 from twofold.record import Record, Unreadable
 from twofold.resource import Declaration
 from twofold.store.port import Row, Tombstone

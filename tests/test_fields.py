@@ -21,7 +21,10 @@ from pydantic_core import PydanticCustomError
 
 from twofold import Keyword, Places, Resource, Text, Unique
 from twofold.errors import DeclarationError
-from twofold.fields import INT64, KEYWORD_LENGTH, LIST_LENGTH, TEXT_LENGTH, Field, timestamp
+from twofold.fields import LIST_LENGTH, Field
+from twofold.kinds.datetimes import timestamp
+from twofold.kinds.kind import INT64
+from twofold.kinds.strings import KEYWORD_LENGTH, TEXT_LENGTH
 
 
 class Colour(enum.Enum):
@@ -96,7 +99,7 @@ def test_a_value_survives_state_and_store_and_json(data: st.DataObject) -> None:
     value = field.checked(value)
     state = field.encode(value)
     assert field.decode(orjson.loads(orjson.dumps(state))) == value
-    assert field.unscale(orjson.loads(orjson.dumps(field.scale(state)))) == state
+    assert field.restored(orjson.loads(orjson.dumps(field.stored(state)))) == state
 
 
 @given(st.data())
@@ -108,7 +111,8 @@ def test_what_the_declaration_gave_out_it_takes_back(data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("field", THING.fields, ids=lambda field: field.name)
 def test_no_value_stays_no_value(field: Field) -> None:
-    assert [form(None) for form in (field.encode, field.decode, field.scale, field.unscale, field.unique_key, field.checked)] == [None] * 6
+    forms = (field.encode, field.decode, field.stored, field.restored, field.unique_key, field.checked)
+    assert [form(None) for form in forms] == [None] * 6
 
 
 def test_a_list_in_python_is_not_the_list_of_the_state() -> None:
@@ -124,7 +128,7 @@ def test_a_list_in_python_is_not_the_list_of_the_state() -> None:
 def test_a_decimal_is_text_in_state_and_an_integer_in_stores(given: Any, state: str, scaled: int) -> None:
     price = THING.field("price")
     assert price.encode(checked("price", given)) == state
-    assert price.scale(state) == scaled
+    assert price.stored(state) == scaled
 
 
 @pytest.mark.parametrize("name", ["price", "whole", "fine"])
@@ -132,7 +136,7 @@ def test_the_largest_decimals_fit_64_bits(name: str) -> None:
     field = THING.field(name)
     most = Decimal(10**18 - 1).scaleb(-field.places)
     for value in (most, -most):
-        assert field.unscale(field.scale(field.encode(field.checked(value)))) == field.encode(value)
+        assert field.restored(field.stored(field.encode(field.checked(value)))) == field.encode(value)
     assert "digits before the point" in refusal(name, str(most + Decimal(1).scaleb(-field.places)))
 
 

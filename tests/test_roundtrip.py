@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tests.conftest import temporary_folder
 from tests.stack import Stack
 from twofold import App, Keyword, Places, Resource, Text
-from twofold.fields import INT64, timestamp
+from twofold.kinds.datetimes import timestamp
+from twofold.kinds.kind import INT64
 
 
 class Colour(enum.Enum):

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.fields import INT64, Field, Kind, timestamp
-from twofold.values import NotAValue, double, from_text
+from twofold.fields import Field
+from twofold.kinds import KINDS, NotAValue
+from twofold.kinds.datetimes import timestamp
+from twofold.kinds.floats import double
+from twofold.kinds.kind import INT64
+from twofold.values import from_text
 
-NOT: dict[Kind, list[str]] = {
+NOT: dict[str, list[str]] = {
     "integer": [
         *("", " 1", "1 ", "+1", "1_0", "1__0", "١٢", "１２", "1.0", "1e3", "0x10", "--1"),
         *("9223372036854775808", "-9223372036854775809", "9" * 5000),
@@ -40,8 +44,17 @@ NOT: dict[Kind, list[str]] = {
         *("2026-01-31T24:00:00Z", "2026-01-31T12:00:60Z", "2026-01-31T12:00:00+25:00"),
         *("1000-01-01T00:00:00Z", "２０２６-01-31T12:00:00Z"),
     ],
+    "uuid": [
+        "",
+        "0190F5C8-7A3E-7C1D-9B52-3F6E8D2A4C10",
+        "0190f5c87a3e7c1d9b523f6e8d2a4c10",
+        "{0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10}",
+        "urn:uuid:0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10",
+        "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c1０",
+    ],
+    "timedelta": ["", "P", "PT", "P1", "1", "60", "01:30:00", "P1Y", "P1M", "P1W", "PT1.5H", "P-1D", "pt1h", "P1DT", "PT1S1M", "PT١S"],
 }
-ARE: list[tuple[Kind, str, Any]] = [
+ARE: list[tuple[str, str, Any]] = [
     ("integer", "-42", -42),
     ("integer", "007", 7),
     ("integer", "-9223372036854775808", -INT64),
@@ -57,23 +70,30 @@ ARE: list[tuple[Kind, str, Any]] = [
     ("datetime", "2026-01-31T23:30:00.9876543-02:30", "2026-02-01T02:00:00.987Z"),
     ("datetime", "2026-01-31t12:00:00z", "2026-01-31T12:00:00.000Z"),
     ("string", " 1_000 ", " 1_000 "),
+    ("uuid", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10"),
+    ("timedelta", "PT1H30M", "PT1H30M"),
+    ("timedelta", "PT5400S", "PT1H30M"),
+    ("timedelta", "P1DT0.0015S", "P1DT0.001S"),
+    ("timedelta", "-PT0.5S", "-PT0.5S"),
+    ("timedelta", "-P0D", "PT0S"),
+    ("timedelta", "P999999999D", "P999999999D"),
 ]
 
 
 def field(kind: Any, **more: Any) -> Field:
-    return Field("x", "x", kind, places=2 if kind == "decimal" else 0, **more)
+    return Field("x", "x", KINDS[kind], places=2 if kind == "decimal" else 0, **more)
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in NOT.items() for text in texts])
 @pytest.mark.parametrize("many", [False, True])
-def test_what_is_not_written_as_promised_is_no_value(kind: Kind, text: str, many: bool) -> None:
+def test_what_is_not_written_as_promised_is_no_value(kind: str, text: str, many: bool) -> None:
     with pytest.raises(NotAValue) as refusal:
         from_text(field(kind, many=many), text)
     assert str(refusal.value).endswith(".")
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), ARE)
-def test_what_is_written_as_promised_is_the_value(kind: Kind, text: str, value: Any) -> None:
+def test_what_is_written_as_promised_is_the_value(kind: str, text: str, value: Any) -> None:
     found = from_text(field(kind), text)
     assert (found, type(found)) == (value, type(value))
     assert str(found) != "-0.0"

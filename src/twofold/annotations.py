@@ -7,45 +7,16 @@ import types
 import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import EmailStr, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, SchemaValidator
 
-from twofold.fields import (
-    CONTROL,
-    KEYWORD_LENGTH,
-    LIST_LENGTH,
-    MAX_SECRET_BYTES,
-    TEXT_LENGTH,
-    UNIQUE_BYTES,
-    Column,
-    Field,
-    Guarded,
-    Keyword,
-    Kind,
-    Password,
-    Places,
-    Secret,
-    Text,
-    Unique,
-)
+from twofold.fields import LIST_LENGTH, MAX_SECRET_BYTES, Column, Field, Guarded, Keyword, Password, Places, Secret, Text, Unique
+from twofold.kinds import BY_TYPE, KINDS, Kind
+from twofold.kinds.strings import CONTROL, KEYWORD_LENGTH, TEXT_LENGTH, UNIQUE_BYTES
 from twofold.values import words
-
-_KINDS: dict[type, Kind] = {
-    str: "string",
-    EmailStr: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "float",
-    Decimal: "decimal",
-    datetime: "datetime",
-    date: "date",
-}
-
 
 _HINTS: dict[Any, str] = dict.fromkeys((Text, Keyword, Unique, Guarded), "()") | {Column: '("name")', Places: "(2)"}
 
@@ -105,7 +76,7 @@ def _read(name: str, info: FieldInfo) -> Field:
             raise Unsupported(f"{hint.__name__} needs its parentheses: Annotated[…, {hint.__name__}{_HINTS[hint]}]")
     hints: dict[type, Any] = {type(hint): hint for hint in found.hints}
     kind, choices = _kind(found.bare)
-    keyword = Keyword in hints or bool(choices)
+    keyword = Keyword in hints or bool(choices) or (kind.form == "string" and not kind.is_text)
     return Field(
         name=name,
         attribute=name,
@@ -119,7 +90,7 @@ def _read(name: str, info: FieldInfo) -> Field:
         keyword=keyword,
         unique=Unique in hints,
         guarded=Guarded in hints,
-        max_length=min(KEYWORD_LENGTH if keyword else TEXT_LENGTH, _longest(found.hints)),
+        max_length=min(kind.longest(keyword=keyword), _longest(found.hints)),
         places=hints[Places].digits if Places in hints else -1,
         choices=choices,
         enum=found.bare if isinstance(found.bare, type) and issubclass(found.bare, enum.Enum) else None,
@@ -172,15 +143,15 @@ def _kind(bare: Any) -> tuple[Kind, tuple[str, ...]]:
     elif isinstance(bare, type) and issubclass(bare, enum.Enum):
         choices = tuple(member.value for member in bare)
     elif isinstance(bare, type) and issubclass(bare, Secret):
-        return "string", ()
-    elif bare in _KINDS:
-        return _KINDS[bare], ()
+        return BY_TYPE[str], ()
+    elif bare in BY_TYPE:
+        return BY_TYPE[bare], ()
     else:
-        supported = "str, Email, EmailStr, int, float, bool, date, datetime, Decimal, Literal, Enum, Secret, Password, or a list of these"
+        supported = f"{', '.join(type_.__name__ for type_ in BY_TYPE)}, Email, Literal, Enum, Secret, Password, or a list of these"
         raise Unsupported(f"{getattr(bare, '__name__', bare)} cannot be stored; use {supported}")
     if not all(isinstance(choice, str) for choice in choices):
         raise Unsupported("the choices of a Literal or Enum must be strings")
-    return "string", choices
+    return BY_TYPE[str], choices
 
 
 def _secret(bare: Any) -> Literal["", "secret", "password"]:
@@ -193,7 +164,7 @@ def refuse_lengths(field: Field, info: FieldInfo) -> None:
     """Raises Unsupported where a length is declared that no value can have: it would be published, and refused when it is sent."""
     found = _unwrap(info.annotation, list(info.metadata))
     _refuse_length(found.around, LIST_LENGTH, f"a list has at most {LIST_LENGTH} items")
-    if field.kind != "string":
+    if not field.kind.is_text:
         return
     limit, told = _limit(field)
     _refuse_length(found.hints, limit, told)
@@ -222,15 +193,12 @@ def _refuse_length(hints: Sequence[Any], limit: int, told: str) -> None:
 
 
 def _refuse_nonsense(field: Field) -> None:
-    if field.kind == "decimal" and not 0 <= field.places <= 9:
-        raise Unsupported("a Decimal needs Places(0) to Places(9): Annotated[Decimal, Places(2)]")
-    if field.kind != "decimal" and field.places != -1:
-        raise Unsupported("Places belongs to a Decimal")
-    if field.kind != "string" and (field.text or field.keyword):
-        raise Unsupported("Text and Keyword belong to strings; other kinds are filtered and sorted by themselves")
+    if reason := field.kind.misfit(field):
+        raise Unsupported(reason)
     if field.secret and (field.text or field.keyword or field.unique or field.guarded or field.many or field.nullable):
         raise Unsupported("a secret cannot be searched, unique, guarded, a list or optional; take that hint away")
-    if field.unique and (field.many or field.kind in ("float", "boolean")):
-        raise Unsupported("Unique belongs to a string, an integer, a decimal, a date or a datetime")
+    if field.unique and (field.many or not field.kind.may_be_unique):
+        kinds = ", ".join(kind.name for kind in KINDS.values() if kind.may_be_unique)
+        raise Unsupported(f"Unique belongs to one value of these kinds: {kinds}")
     if field.guarded and field.required:
         raise Unsupported("a Guarded field needs a default, since no client can give its value")

@@ -13,8 +13,9 @@ from pydantic_core import CoreSchema, SchemaError
 
 from twofold.annotations import Unsupported, argument_of, field_of, with_default
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json
+from twofold.fields import Field
 from twofold.forms import memberwise, pinned
+from twofold.kinds.kind import Json
 from twofold.names import IDENTIFIER, field_name, refuse_shared
 from twofold.widths import refuse_many
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from twofold.fields import INT64, Field
+from twofold.fields import Field
 from twofold.index.port import Operation
 from twofold.log.port import Message
 from twofold.record import Record, Undeclared, Unreadable, encoded
@@ -66,7 +66,7 @@ def document(resource: Declaration, record: Record) -> bytes:
 
 def _is_state(resource: Declaration) -> bool:
     """Whether documents hold fields as records do."""
-    return resource.shape is None and not resource.decimals
+    return resource.shape is None and not resource.converted
 
 
 def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[str, Any]) -> bytes:
@@ -76,7 +76,7 @@ def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[s
         shaped = resource.shaped(state)
     except Exception as error:
         raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
-    return encoded({**system, **{field.name: field.scale(shaped[field.name]) for field in resource.indexed}})
+    return encoded({**system, **{field.name: field.stored(shaped[field.name]) for field in resource.indexed}})
 
 
 def _tombstone(id_: str, version: int) -> Operation:
@@ -108,28 +108,9 @@ def fits(field: Field, value: Any) -> bool:
     if value is None:
         return field.nullable
     if field.many:
-        return isinstance(value, list) and all(_is(field, item) for item in value)
-    return _is(field, value)
+        return isinstance(value, list) and all(field.kind.fits(field, item) for item in value)
+    return field.kind.fits(field, value)
 
 
 def _kind(field: Field) -> str:
-    return f"a list of {field.kind}" if field.many else field.kind
-
-
-def _is(field: Field, value: Any) -> bool:
-    if field.kind == "boolean":
-        return isinstance(value, bool)
-    if field.kind == "integer":
-        return isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64
-    if field.kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if field.kind == "decimal":
-        return isinstance(value, str) and _is_decimal(field, value)
-    return isinstance(value, str)
-
-
-def _is_decimal(field: Field, value: str) -> bool:
-    """Whether the index can hold it as it is: scaled to 64 bits, and no digit lost."""
-    whole, _, places = value.removeprefix("-").partition(".")
-    digits = whole + places.rstrip("0")
-    return digits.isascii() and digits.isdigit() and len(whole) + field.places <= 18 and len(places.rstrip("0")) <= field.places
+    return f"a list of {field.kind.name}" if field.many else field.kind.name

@@ -1,36 +1,21 @@
-"""A field of a resource as the stores see it, the annotations that declare it, and what a value of it may be.
-
-A field's value lives in three forms. In Python it is what the annotation says. In *state* (records,
-answers, receipts) it is plain JSON: dates and datetimes as RFC 3339 text, decimals as text. In tables
-and in the index a decimal is a scaled 64-bit integer; everything else is as in state.
-"""
+"""A field of a resource as the stores see it, and the annotations that declare it. What a value may be, its kind says (`kinds`)."""
 
 from __future__ import annotations
 
 import enum
-import math
-import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
-from twofold.forms import DECIMAL_DIGITS
+from twofold.kinds import Kind
+from twofold.kinds.kind import Json
+from twofold.kinds.strings import TEXT_LENGTH
 
-Kind = Literal["string", "integer", "float", "boolean", "date", "datetime", "decimal"]
-Json = Any
-
-KEYWORD_LENGTH = 8191  # characters; 4 bytes each stay below Lucene's longest term, 32,766 bytes
-TEXT_LENGTH = 65_536
 LIST_LENGTH = 1000
-INT64 = 2**63
-UNIQUE_BYTES = 320
 MAX_SECRET_BYTES = 1024
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +84,7 @@ class Field:
 
     @property
     def filterable(self) -> bool:
-        return not self.secret and (self.kind != "string" or self.keyword)
+        return not self.secret and (self.kind.form != "string" or self.keyword)
 
     @property
     def sortable(self) -> bool:
@@ -119,45 +104,25 @@ class Field:
         """From Python to state."""
         if value is None:
             return None
-        return [self._encoded(item) for item in value] if self.many else self._encoded(value)
+        return [self.kind.encode(self, item) for item in value] if self.many else self.kind.encode(self, value)
 
     def decode(self, value: Json) -> Any:
         """From state to Python, without validation. A list is a new one: what a command does to it is not done to the state."""
         if value is None:
             return None
-        return [self._decoded(item) for item in value] if self.many else self._decoded(value)
+        return [self.kind.decode(self, item) for item in value] if self.many else self.kind.decode(self, value)
 
-    def _encoded(self, value: Any) -> Json:
-        if self.kind in ("integer", "float", "boolean"):
-            return value
-        if self.kind == "datetime":
-            return timestamp(value)
-        if self.kind == "date":
-            return value.isoformat()
-        if self.kind == "decimal":
-            return f"{value:.{self.places}f}"
-        return value.value if isinstance(value, enum.Enum) else str(value)
-
-    def _decoded(self, value: Json) -> Any:
-        if self.kind == "datetime":
-            return datetime.fromisoformat(value)
-        if self.kind == "date":
-            return date.fromisoformat(value)
-        if self.kind == "decimal":
-            return Decimal(value)
-        return self.enum(value) if self.enum else value
-
-    def scale(self, value: Json) -> Json:
+    def stored(self, value: Json) -> Any:
         """From state to what tables and the index hold."""
-        if self.kind != "decimal" or value is None:
+        if not self.kind.is_converted or value is None:
             return value
-        return [_scaled(v, self.places) for v in value] if self.many else _scaled(value, self.places)
+        return [self.kind.stored(self, item) for item in value] if self.many else self.kind.stored(self, value)
 
-    def unscale(self, value: Json) -> Json:
+    def restored(self, value: Any) -> Json:
         """From what tables and the index hold to state."""
-        if self.kind != "decimal" or value is None:
+        if not self.kind.is_converted or value is None:
             return value
-        return [_unscaled(v, self.places) for v in value] if self.many else _unscaled(value, self.places)
+        return [self.kind.restored(self, item) for item in value] if self.many else self.kind.restored(self, value)
 
     def unique_key(self, value: Json) -> bytes | None:
         """The bytes that the unique index compares; None stands for "no value" and is never taken."""
@@ -176,76 +141,6 @@ class Field:
         if self.many:
             if len(value) > LIST_LENGTH:
                 raise PydanticCustomError("too_long", f"List should have at most {LIST_LENGTH} items")
-            return [_CHECKS[self.kind](self, item) for item in value]
-        return _CHECKS[self.kind](self, value)
+            return [self.kind.check(self, item) for item in value]
+        return self.kind.check(self, value)
 
-
-def timestamp(value: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, `2026-01-02T03:04:05.678Z`; what is finer is cut."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
-
-
-def _scaled(value: str, places: int) -> int:
-    return int(Decimal(value).scaleb(places))
-
-
-def _unscaled(value: int, places: int) -> str:
-    return f"{Decimal(value).scaleb(-places):.{places}f}"
-
-
-def _check_string(field: Field, value: Any) -> Any:
-    text = value.value if isinstance(value, enum.Enum) else value
-    if CONTROL.search(text):
-        raise PydanticCustomError("characters", "String should not contain control characters")
-    if len(text) > field.max_length:
-        raise PydanticCustomError("string_too_long", f"String should have at most {field.max_length} characters")
-    if field.unique and (len(text) > UNIQUE_BYTES or len(field.unique_key(text) or b"") > UNIQUE_BYTES):
-        raise PydanticCustomError("string_too_long", f"A unique value should have at most {UNIQUE_BYTES} bytes")
-    return value
-
-
-def _check_integer(_: Field, value: int) -> int:
-    if not -INT64 <= value < INT64:
-        raise PydanticCustomError("out_of_range", "Integer should fit in 64 bits")
-    return value
-
-
-def _check_float(_: Field, value: float) -> float:
-    if not math.isfinite(value):
-        raise PydanticCustomError("finite_number", "Number should be finite")
-    return value or 0.0  # not -0, which Elasticsearch tells apart from 0
-
-
-def _check_decimal(field: Field, value: Decimal) -> Decimal:
-    places = max(field.places, 0)
-    if not value.is_finite() or value.adjusted() + places >= DECIMAL_DIGITS:
-        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS - places} digits before the point")
-    if field.places != -1 and value != round(value, places):
-        raise PydanticCustomError("decimal_places", f"Decimal should have at most {field.places} places")
-    return value or Decimal(0)  # not -0, which a scaled integer cannot hold
-
-
-def _check_datetime(_: Field, value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise PydanticCustomError("timezone", "Datetime should have a time zone, for example a final Z")
-    if not 1000 < value.year < 9999:
-        raise PydanticCustomError("out_of_range", "Datetime should lie between the years 1001 and 9998")
-    value = value.astimezone(UTC)
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
-
-
-def _check_date(_: Field, value: date) -> date:
-    if value.year < 1000:
-        raise PydanticCustomError("out_of_range", "Date should lie between the years 1000 and 9999")
-    return value
-
-
-_CHECKS: dict[Kind, Any] = {
-    "string": _check_string,
-    "integer": _check_integer,
-    "float": _check_float,
-    "boolean": lambda _, value: value,
-    "decimal": _check_decimal,
-    "datetime": _check_datetime,
-    "date": _check_date,
-}

@@ -1,4 +1,4 @@
-"""Pydantic's validators, held to the forms of `values`: in JSON and in Python, in lists, in models inside of models.
+"""Pydantic's validators, held to the forms of `kinds`: in JSON and in Python, in lists, in models inside of models.
 
 Its strict mode reads digits as Unix time and `1_000` as a decimal, and rounds integers where a float is asked for. A look before each of
 these kinds sees the value as it was given, behind whatever `mode="before"` validators the app has itself. And of a list, no item is looked
@@ -7,26 +7,26 @@ at behind the first that does not fit: a body would have as many errors as it ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel
-from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from twofold import values
-from twofold.values import NotAValue
+from twofold.kinds import BY_CORE, Kind
 
-DECIMAL_DIGITS = 18  # of a field, places included; an argument may have so many before the point
+_Looks = Mapping[str, Callable[[Any], Any]]
+_VALUES: _Looks = {core: kind.look for core, kind in BY_CORE.items() if type(kind).look is not Kind.look}
+_KEYS: _Looks = {core: kind.look_at_key for core, kind in BY_CORE.items()}
+_OURS = (*_VALUES.values(), *_KEYS.values())
 _ITEMS = frozenset({"frozenset", "list", "set", "tuple"})
 _DATA = frozenset({"cls", "config", "default", "expected", "metadata", "serialization"})  # parts of a schema that are no schemas
 _NAMED = frozenset({"choices", "fields"})  # parts that may be schemas by name, whatever the names are
 
 
 def pinned(schema: CoreSchema) -> CoreSchema:
-    """A copy of the schema with a look before each date, datetime, decimal and float."""
-    return cast("CoreSchema", _pinned(schema, _LOOKS))
+    """A copy of the schema with a look before each value of a kind that has one."""
+    return cast("CoreSchema", _pinned(schema, _VALUES))
 
 
 def validator(schema: CoreSchema) -> SchemaValidator:
@@ -66,7 +66,7 @@ def _takes_info(part: dict[str, Any]) -> bool:
     return function is not None and function["type"] == "with-info" and getattr(function["function"], "__name__", "") != "_storable"
 
 
-def _pinned(part: Any, looks: dict[str, Callable[[Any], Any]]) -> Any:
+def _pinned(part: Any, looks: _Looks) -> Any:
     if not isinstance(part, dict) or _is_look(part):
         return part
     copy = _copied(part, lambda key, each: _pinned(each, _KEYS if key == "keys_schema" else looks))
@@ -92,57 +92,3 @@ def _copied(part: dict[str, Any], made: Callable[[str, Any], Any]) -> dict[str, 
 def _is_look(part: dict[str, Any]) -> bool:
     """Whether the schema was pinned before: one that is made again may be given as it was."""
     return part.get("type") == "function-before" and part["function"]["function"] in _OURS
-
-
-def _datetime(value: Any) -> Any:
-    if isinstance(value, str):
-        return _read(values.moment, value, "datetime")
-    if not isinstance(value, date):
-        raise PydanticCustomError("datetime_type", 'A date and time with a zone as text, for example "2026-01-31T12:00:00Z"')
-    return value
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        return _read(values.day, value, "date")
-    if not isinstance(value, date):
-        raise PydanticCustomError("date_type", 'A date as text, for example "2026-01-31"')
-    return value
-
-
-def _decimal(value: Any) -> Any:
-    """Bounded, so that what a validator or a command does with it cannot overflow: exceptions of `decimal` are no ValueErrors."""
-    if isinstance(value, str):
-        value = _read(values.decimal, value, "decimal")
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise PydanticCustomError("decimal_type", 'A decimal number, best as text, for example "12.30"')
-    found = value if isinstance(value, Decimal) else Decimal(str(value))
-    if found.adjusted() >= DECIMAL_DIGITS:
-        raise PydanticCustomError("out_of_range", f"Decimal should have at most {DECIMAL_DIGITS} digits before the point")
-    return found
-
-
-def _float(value: Any) -> Any:
-    if isinstance(value, str):
-        raise PydanticCustomError("float_type", "A number, not as text, for example 1.5")
-    if isinstance(value, int) and (abs(value) >> 1023 or value != float(value)):
-        raise PydanticCustomError("float_digits", "Number should have no more digits than a double holds")
-    return value
-
-
-def _key_of(kind: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
-    return lambda value: _read(read, value, kind) if isinstance(value, str) else value
-
-
-def _read(read: Callable[[str], Any], text: str, kind: str) -> Any:
-    try:
-        return read(text)
-    except NotAValue as reason:
-        told = str(reason).removesuffix(".")
-        raise PydanticCustomError(f"{kind}_parsing", "{told}", {"told": told}) from None
-
-
-_LOOKS: dict[str, Callable[[Any], Any]] = {"datetime": _datetime, "date": _date, "decimal": _decimal, "float": _float}
-# In JSON the keys of objects are text, and Pydantic reads numbers from it.
-_KEYS = {**_LOOKS, "int": _key_of("int", values.integer), "float": _key_of("float", values.number)}
-_OURS = (*_LOOKS.values(), *_KEYS.values())

@@ -16,8 +16,9 @@ from pydantic_core import SchemaValidator
 
 from twofold.declared import Declared, Document, declared_fields
 from twofold.errors import DeclarationError
-from twofold.fields import Field, Json, Secret
+from twofold.fields import Field, Secret
 from twofold.forms import memberwise
+from twofold.kinds.kind import Json
 from twofold.methods import FREE, CommandSpec, Context, command, commands_of, hints_of
 from twofold.names import IDENTIFIER, RESERVED
 from twofold.widths import refuse_wide
@@ -82,14 +83,14 @@ class Declaration:
         return tuple(field for field in self.fields if field.guarded)
 
     @cached_property
-    def decimals(self) -> tuple[Field, ...]:
+    def converted(self) -> tuple[Field, ...]:
         """The fields that documents hold in another form than representations."""
-        return tuple(field for field in self.indexed if field.kind == "decimal")
+        return tuple(field for field in self.indexed if field.kind.is_converted)
 
     @cached_property
     def blank(self) -> Mapping[str, Any]:
         """The members of a representation in their order, with the values of a document that lacks them."""
-        own = {field.name: field.scale(field.default) for field in self.indexed}
+        own = {field.name: field.stored(field.default) for field in self.indexed}
         return {"id": None, "version": None, **own, "created_at": None, "updated_at": None}
 
     @cached_property
@@ -119,13 +120,13 @@ class Declaration:
     @cached_property
     def digest(self) -> str:
         """Eight digits that change with the fields of documents, and so with what a version looks like to readers."""
-        shape = [(field.name, field.kind, field.many, field.nullable, field.places, field.default) for field in self.indexed]
+        shape = [(field.name, field.kind.name, field.many, field.nullable, field.places, field.default) for field in self.indexed]
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:8]
 
     @cached_property
     def fence(self) -> str:
         """Sixteen digits that change with the fields of records, and so with what a writer has to know."""
-        shape = sorted((each.name, each.column, each.kind, each.many, each.nullable, each.places, each.unique) for each in self.public)
+        shape = sorted((each.name, each.column, each.kind.name, each.many, each.nullable, each.places, each.unique) for each in self.public)
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
 
     def field(self, name: str) -> Field:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twofold.errors import DeclarationError
-from twofold.fields import UNIQUE_BYTES, Field
+from twofold.fields import Field
+from twofold.kinds import Form
+from twofold.kinds.strings import UNIQUE_BYTES
 
 LONGEST_VARCHAR = 500  # characters; longer strings are LONGTEXT, of which a row holds a pointer
 HASH_LENGTH = 255
@@ -15,7 +17,7 @@ MOST_COLUMNS = 1017  # of a table, of which a unique field has two
 MOST_UNIQUES = 63
 MOST_FIELDS = 995  # of an index, beside the five that each has; a text that is a keyword too is two
 _OWN_COLUMNS, _OWN_ROW, _OWN_PAGE = 4, 167, 81  # of id, version and times, and what InnoDB adds
-_PLAIN = {"integer": 8, "float": 8, "decimal": 8, "boolean": 1, "date": 3, "datetime": 7}
+_PLAIN: dict[Form, int] = {"integer": 8, "float": 8, "boolean": 1, "date": 3, "datetime": 7}
 _KEPT = 41  # of what can lie elsewhere, with its length
 _LONG = (12, _KEPT)  # of a long text
 
@@ -48,15 +50,15 @@ def refuse_many(cls: type, fields: Sequence[Field]) -> None:
 
 def _is_short(field: Field) -> bool:
     """Whether its text is in the row."""
-    return field.kind == "string" and not field.many and not field.secret and field.max_length <= LONGEST_VARCHAR
+    return field.kind.form == "string" and not field.many and not field.secret and field.max_length <= LONGEST_VARCHAR
 
 
 def _widths(field: Field) -> list[tuple[int, int]]:
     """Bytes of its columns, in a row and in its page."""
-    if field.many or field.kind == "string":
+    if field.many or field.kind.form == "string":
         own = _text(4 * (HASH_LENGTH if field.hashed else field.max_length)) if _is_short(field) or field.hashed else _LONG
     else:
-        own = (_PLAIN[field.kind], _PLAIN[field.kind])
+        own = (_PLAIN[field.kind.form], _PLAIN[field.kind.form])
     return [own, _text(UNIQUE_BYTES)] if field.unique else [own]
 
 

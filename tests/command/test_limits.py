@@ -13,7 +13,7 @@ from tests.stack import JSON, PATCH, Stack
 
 from twofold import App, Keyword, Resource, Text, command
 from twofold.command.limits import of_command, of_resource
-from twofold.fields import TEXT_LENGTH
+from twofold.kinds.strings import TEXT_LENGTH
 from twofold.record import MAX_VALUE
 from twofold.runtime.web import MAX_BODY
 from twofold.users import User

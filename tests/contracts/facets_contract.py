@@ -15,7 +15,6 @@ from index_contract import DAY, EXTREMES, Declare, Document, Model, Rich, dead, 
 
 from twofold import Keyword, Resource, Text
 from twofold.errors import Unfit
-from twofold.fields import timestamp
 from twofold.index.checks import MAX_INTERVALS
 from twofold.index.port import ReadStore
 from twofold.index.search import (
@@ -36,6 +35,7 @@ from twofold.index.search import (
     Term,
     Terms,
 )
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo")

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from index_contract import Document, Model
 
-from twofold.fields import timestamp
 from twofold.index.search import Bucket, Buckets, Dates, Facet, Interval, Ranges, Search, Stats, Summary, Terms
+from twofold.kinds.datetimes import timestamp
 
 
 def matching(model: Model, search: Search, facet: Facet) -> list[Document]:

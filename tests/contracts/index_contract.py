@@ -20,9 +20,10 @@ import pytest
 
 from twofold import Keyword, Resource, Text
 from twofold.errors import Outdated, Rejected, Unavailable
-from twofold.fields import Places, timestamp
+from twofold.fields import Places
 from twofold.index.port import Operation, ReadStore, Verdict
 from twofold.index.search import TOTAL_CAP, Hit, Page, Search, Sort, Term
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 from twofold.users import User
 

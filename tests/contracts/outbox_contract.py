@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, update
 from store_contract import APP, MEMBERS, SAMPLES, SECRETS, member, new_id, receipt, until
 
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.record import Record
 from twofold.store import outbox as outbox_module
 from twofold.store.database import Database

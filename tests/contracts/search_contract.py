@@ -17,9 +17,9 @@ from search_model import TreeModel
 from search_samples import HOSTILE, UNFIT, deep
 
 from twofold.errors import Rejected
-from twofold.fields import timestamp
 from twofold.index.port import ReadStore
 from twofold.index.search import TOTAL_CAP, And, Begins, Compare, Condition, Exists, Not, OneOf, Or, Page, Search, Sort, Term
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 
 A, B = Term("anna"), Term("bob")

@@ -17,10 +17,10 @@ from marks_contract import Written
 from test_index import THINGS, Answer, answering
 
 from twofold.errors import EngineError, Unavailable, Unfit
-from twofold.fields import timestamp
 from twofold.index.elastic_client import Client, Engine
 from twofold.index.port import ReadStore
 from twofold.index.search import Buckets, Dates, Page, Search, Sort, Stats, Summary, Term, Terms
+from twofold.kinds.datetimes import timestamp
 
 EMPTY = {
     "timed_out": False,

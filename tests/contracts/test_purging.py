@@ -12,7 +12,7 @@ from store_contract import APP, MEMBERS, SECRETS, member, new_id, receipt, until
 
 from twofold.command import purger as command_purger
 from twofold.command.purger import Purger
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.store import purging
 from twofold.store.database import Database
 from twofold.store.port import Writes

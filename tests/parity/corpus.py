@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import orjson
 
 from twofold import Keyword, Resource, Text
-from twofold.fields import Places, timestamp
+from twofold.fields import Places
 from twofold.index.port import Operation
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 
 SEED = 20_261_125

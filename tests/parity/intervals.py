@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from twofold.fields import timestamp
 from twofold.index.search import Interval
+from twofold.kinds.datetimes import timestamp
 
 _MINUTE = timedelta(minutes=1)
 

@@ -82,7 +82,7 @@ class Searches:
         self.model = model
         fields = resource.indexed
         self.fields = {field.name: field for field in fields}
-        self.kinds = {field.name: field.kind for field in fields if field.filterable} | SYSTEM
+        self.kinds = {field.name: field.kind.name for field in fields if field.filterable} | SYSTEM
         self.texts = [field.name for field in fields if field.text]
         self.sortable = [field.name for field in fields if field.sortable] + list(SYSTEM)
         self.pools = {name: list(model.values(name)) for name in self.kinds}

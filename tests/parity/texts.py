@@ -33,6 +33,7 @@ from twofold.index.search import (
     Term,
     Terms,
 )
+from twofold.kinds import KINDS
 
 Parameter = tuple[str, str]
 BARE = re.compile(r"[A-Za-z0-9_.:+-]+")
@@ -245,7 +246,7 @@ class Writing(Drawing):
         return repr(value) if isinstance(value, float) else str(value)
 
     def _field(self, name: str) -> Field:
-        return self._of.fields.get(name, Field(name, name, self._of.kinds[name]))
+        return self._of.fields.get(name, Field(name, name, KINDS[self._of.kinds[name]]))
 
 
 def _escaped(text: str) -> str:

@@ -238,7 +238,7 @@ def _inner(condition: Condition, draw: random.Random) -> str:
 
 def _literal(field: str, value: Any) -> str:
     one: Field = filterable(FILMS)[field]
-    if one.kind == "decimal":
+    if one.kind.name == "decimal":
         return f"{value / 100:.2f}"
     return _quoted(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
 

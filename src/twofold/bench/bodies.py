@@ -21,14 +21,6 @@ from twofold.tools.demo import FIRST, LAST
 
 Body = dict[str, Any]
 COUNT = 1000  # of different bodies in a run
-_OTHERS: dict[str, tuple[Any, ...]] = {
-    "integer": (1, 7, 10, 100, 1000, 18, 0, -1),
-    "float": (1.5, 0.5, 10.0, 0.0, -1.0),
-    "boolean": (True, False),
-    "date": ("2026-11-23", "1990-05-17", "2040-01-01"),
-    "datetime": ("2026-11-23T12:00:00.000Z", "1990-05-17T12:00:00.000Z", "2040-01-01T00:00:00.000Z"),
-    "decimal": ("1", "10", "100", "0", "-1"),
-}
 _TEXTS = ("{mark}", "bench-{mark}@example.com", "https://example.com/{mark}", "+4930{mark}", "A{mark}", "DE", "EUR", "12345")
 
 
@@ -51,14 +43,14 @@ def read(resource: Declaration, file: Path) -> list[Body]:
 
 def varied(resource: Declaration, body: Body) -> Body:
     """The body with MARK in every unique value that is text or a number."""
-    marked = {field.name: _marked(field, body[field.name]) for field in resource.uniques if body.get(field.name) is not None}
+    marked = {field.name: field.kind.marked(MARK, body[field.name]) for field in resource.uniques if body.get(field.name) is not None}
     return {**body, **marked}
 
 
 def change(resource: Declaration, body: Body) -> Body | None:
     """Members of a patch that changes something each time; None where the declaration has no field for that."""
     for field in resource.public:
-        if field.kind == "string" and not (field.unique or field.guarded or field.many or field.choices):
+        if field.kind.is_text and not (field.unique or field.guarded or field.many or field.choices):
             patch = {field.name: f"{body.get(field.name) or ''} {MARK}".strip()}
             if _patches(resource, patch):
                 return patch
@@ -113,12 +105,12 @@ def _single(field: Field, draw: random.Random) -> Iterator[Any]:
         yield from ("correct horse battery staple", "Correct-Horse-Battery-7")
     elif field.choices:
         yield from draw.sample(field.choices, len(field.choices))
-    elif field.kind == "string":
+    elif field.kind.is_text:
         yield from _strings(field, draw)
-    elif field.unique and field.kind in ("integer", "decimal"):
-        yield int(MARK) if field.kind == "integer" else MARK
+    elif field.unique and field.kind.has_marks:
+        yield field.kind.marked(MARK, None)
     else:
-        yield from _OTHERS[field.kind]
+        yield from field.kind.samples
 
 
 def _strings(field: Field, draw: random.Random) -> Iterator[str]:
@@ -129,16 +121,6 @@ def _strings(field: Field, draw: random.Random) -> Iterator[str]:
         if field.unique and "{mark}" not in text:
             continue
         yield text.format(mark=MARK if field.unique else MARK[:8])
-
-
-def _marked(field: Field, value: Any) -> Any:
-    """A date has no room for the digits, and stays."""
-    if field.kind in ("integer", "decimal"):
-        return int(MARK) if field.kind == "integer" else MARK
-    if field.kind != "string":
-        return value
-    head, at, tail = str(value).rpartition("@")
-    return f"{head}.{MARK}{at}{tail}" if at else f"{value}{MARK}"
 
 
 def _read(resource: Declaration, file: Path, number: int, line: bytes) -> Body:
@@ -164,7 +146,7 @@ def _patches(resource: Declaration, members: Body) -> bool:
 def filtered(resource: Declaration, found: Sequence[Body]) -> tuple[str, list[str]]:
     """A field that is filtered by and is the same in several bodies, with its values; "" where there is none."""
     for field in resource.public:
-        if field.kind == "string" and field.filterable and not field.unique and not field.many:
+        if field.kind.is_text and field.filterable and not field.unique and not field.many:
             values = [str(body[field.name]) for body in found if body.get(field.name)]
             if values:
                 return field.name, sorted(set(values))

@@ -17,8 +17,8 @@ from twofold.bootstrap import System
 from twofold.command.body import creation
 from twofold.documents import operation
 from twofold.errors import EngineError
-from twofold.fields import timestamp
 from twofold.index.port import Operation, Verdict
+from twofold.kinds.datetimes import timestamp
 from twofold.record import Record
 from twofold.resource import Declaration
 

@@ -13,7 +13,6 @@ from twofold.fields import Field
 from twofold.index.search import Search
 
 Find = Callable[[Sequence[Body]], list[str]]
-MARKED = ("string", "integer", "decimal")  # kinds whose unique values are a probe's alone
 
 
 def searches(workspace: Workspace, work: Work) -> bool:
@@ -24,7 +23,7 @@ def searches(workspace: Workspace, work: Work) -> bool:
 def sought(work: Work) -> Field | None:
     """What one probe alone is found by: a unique field that is filtered by and has a value in every body."""
     for field in work.resource.public:
-        if field.unique and field.filterable and field.kind in MARKED and all(body.get(field.name) is not None for body in work.found):
+        if field.unique and field.filterable and field.kind.has_marks and all(body.get(field.name) is not None for body in work.found):
             return field
     return None
 

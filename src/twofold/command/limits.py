@@ -13,7 +13,6 @@ from twofold.runtime.web import MAX_BODY, MOST_BODY
 
 _ESCAPED = len(r"\ud83d\ude00")  # bytes of one character
 _GROWS = 3  # times that text grows at most, beyond ASCII, when it is written in escapes and not in UTF-8
-_PLAIN = 64  # characters of a number or a date, with room
 
 
 def of_resource(resource: Declaration) -> int:
@@ -32,7 +31,7 @@ def _bounded(fields: Iterable[Field | None], most: int) -> int:
 
 def _most(field: Field) -> int:
     """The longest member, its name too. What stands between values may be white space of any length, and is not counted."""
-    characters = field.max_length if field.kind == "string" else _PLAIN
+    characters = field.max_length
     if field.secret:
         characters = min(characters, MAX_SECRET_BYTES)
     if field.choices:

@@ -6,26 +6,20 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from twofold.annotations import argument_of
-from twofold.fields import INT64, LIST_LENGTH, MAX_SECRET_BYTES, UNIQUE_BYTES, Field
+from twofold.fields import LIST_LENGTH, MAX_SECRET_BYTES, Field
+from twofold.kinds import BY_CORE
+from twofold.kinds.strings import UNIQUE_BYTES
 from twofold.resource import CommandSpec, Declaration
-from twofold.values import DECIMAL
 
 _REFERENCES = "#/components/schemas/{model}"
 
 
 class _Published(GenerateJsonSchema):
-    def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
-        found = {"minimum": -INT64, "maximum": INT64 - 1, **super().int_schema(schema), "format": "int64"}
-        return found | {"minimum": max(found["minimum"], -INT64), "maximum": min(found["maximum"], INT64 - 1)}
-
-    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        """A number, or text with all of its digits."""
-        bounds = {name: value for name, value in super().decimal_schema(schema)["anyOf"][0].items() if name != "type"}
-        text = {"type": "string", "pattern": DECIMAL, "maxLength": 40, "examples": ["12.30"]}
-        return {"anyOf": [text, {"type": "number", **bounds}]}
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        found, kind = super().generate_inner(schema), BY_CORE.get(schema["type"])
+        return found if kind is None or "$ref" in found else kind.published(found)
 
 
 def of(model: type[BaseModel]) -> dict[str, Any]:
@@ -56,7 +50,7 @@ def _bound(schema: dict[str, Any], field: Field) -> None:
         if part.get("type") == "array":
             part.setdefault("maxItems", LIST_LENGTH)
             _bound(part["items"], field)
-        if part.get("type") == "string" and field.kind == "string" and "enum" not in part and "const" not in part:
+        if part.get("type") == "string" and field.kind.is_text and "enum" not in part and "const" not in part:
             part.setdefault("maxLength", _longest(field))
 
 

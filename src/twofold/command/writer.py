@@ -17,7 +17,7 @@ from pydantic import SecretBytes, SecretStr
 
 from twofold.command.decide import Command, Ledger, decide, taken
 from twofold.errors import Changed, Contended, EngineError, OutcomeUnknown, Outdated, Problem, Rejected, Taken
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER, Batcher, Later
 from twofold.runtime.failures import Failures

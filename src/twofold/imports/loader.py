@@ -18,16 +18,18 @@ from twofold.command.decide import ANY, Command
 from twofold.command.passwords import HashPool, is_hash
 from twofold.command.writer import Writer
 from twofold.errors import Problem, Unavailable
-from twofold.fields import Field, timestamp
+from twofold.fields import Field
 from twofold.imports.lines import Damaged, Line
 from twofold.imports.options import Options
 from twofold.imports.rejects import Rejects
+from twofold.kinds import KINDS, NotAValue
+from twofold.kinds.datetimes import timestamp
 from twofold.record import UUID
 from twofold.resource import Declaration
 from twofold.runtime.retry import Backoff
 from twofold.runtime.strictjson import NotJson
 from twofold.store.port import Reply, WriteStore
-from twofold.values import NotAValue, from_text
+from twofold.values import from_text
 
 CHUNK, FIRST_CHUNK = 500, 50  # lines; fewer where they take long, as those with plain passwords do
 LONG, SHORT = 2.0, 0.5  # seconds
@@ -36,7 +38,7 @@ CHUNK_SIZE = 4 << 20  # characters
 OVERHEAD = 512
 log: Any = structlog.get_logger()
 T = TypeVar("T")
-_CREATED_AT = Field("created_at", "created_at", "datetime")
+_CREATED_AT = Field("created_at", "created_at", KINDS["datetime"])
 
 
 class Interrupted(Exception):

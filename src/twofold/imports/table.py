@@ -16,15 +16,14 @@ from twofold.imports.fitting import Names
 from twofold.imports.lines import BYTES, NOT_TEXT, NOTES, SYSTEM, TEXT, Damaged, Line, Notes, decoded, undecoded, without_system
 from twofold.imports.options import Options
 from twofold.imports.source import Source
+from twofold.kinds import NotAValue
 from twofold.resource import Declaration
 from twofold.runtime import strictjson
 from twofold.runtime.strictjson import NotJson
 from twofold.spreadsheets import original
-from twofold.values import NotAValue, from_text
+from twofold.values import from_cell
 
 _CLOSING = re.compile(r"# complete: (\d+) rows")
-_WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
@@ -126,24 +125,24 @@ class Table:
         field = self._fields.get(member)
         if member in SYSTEM or field is None:
             body[member] = cell
-        elif cell is None or (cell == "" and not field.many and field.kind != "string"):
+        elif cell is None or (cell == "" and not field.many and not field.kind.is_text):
             if field.nullable:
                 body[member] = None
         else:
             body[member] = value_of(field, original(cell) if self._guarded(field) else cell, self._options.separator)
 
     def _guarded(self, field: Field) -> bool:
-        return self._exported and field.kind == "string" and not field.many
+        return self._exported and field.kind.is_text and not field.many
 
 
 def value_of(field: Field, text: str, separator: str = "") -> Any:
     """The JSON that a cell stands for. Raises NotAValue."""
     if not field.many:
-        return _item(field, text)
+        return from_cell(field, text)
     if not text:
         return []
     if separator:
-        return [_item(field, part) for part in text.split(separator)]
+        return [from_cell(field, part) for part in text.split(separator)]
     try:
         value = strictjson.loads(text.encode())
     except NotJson:
@@ -151,16 +150,6 @@ def value_of(field: Field, text: str, separator: str = "") -> Any:
     if not isinstance(value, list):
         raise NotAValue('A list as JSON, for example ["a","b"]; or name what stands between the items with --list-separator.')
     return value
-
-
-def _item(field: Field, text: str) -> Any:
-    """As `from_text`, with what other systems write: yes, no, 1, 0 in any case, and 2008.0 for an integer."""
-    if field.kind == "boolean":
-        if (value := _BOOLEANS.get(text.lower())) is None:
-            raise NotAValue("true or false, yes or no, 1 or 0.")
-        return value
-    whole = _WHOLE.fullmatch(text) if field.kind == "integer" else None
-    return from_text(field, whole[1] if whole else text)
 
 
 def _blank(record: Record, width: int) -> bool:

@@ -8,8 +8,7 @@ from functools import cache
 from typing import Any, get_args
 
 from twofold.errors import Unfit
-from twofold.fields import Kind
-from twofold.index.mapping import after, filter_kind, fits, full_sort, sort_kind, texts
+from twofold.index.mapping import after, filter_form, fits, full_sort, sort_form, texts
 from twofold.index.search import (
     TOTAL_CAP,
     And,
@@ -29,6 +28,7 @@ from twofold.index.search import (
     Stats,
     Terms,
 )
+from twofold.kinds import Form
 from twofold.resource import Declaration
 
 # What both SQLite (its parser's stack, the height of an expression) and Elasticsearch (clauses, nested bools) take without a complaint.
@@ -40,8 +40,8 @@ MAX_BUCKETS = 1_000
 MAX_INTERVALS = 1_000  # of a calendar, which hold some match
 MAX_TYPOS = 2  # Lucene's
 MAX_COMPARED = 200  # characters; Elasticsearch compares with at most 1,000 bytes
-_NUMBERS: tuple[Kind, ...] = ("integer", "decimal", "float")
-_DATES: tuple[Kind, ...] = ("date", "datetime")
+_NUMBERS: tuple[Form, ...] = ("integer", "float")
+_DATES: tuple[Form, ...] = ("date", "datetime")
 
 
 def check(resource: Declaration, search: Search) -> None:
@@ -63,7 +63,7 @@ def _check_page(resource: Declaration, search: Search) -> None:
     if search.seconds is not None and not search.seconds > 0:
         raise Unfit("A search needs more than 0 seconds")
     for sort in full_sort(search):
-        sort_kind(resource, sort.field)
+        sort_form(resource, sort.field)
     if search.after is not None:
         after(resource, search)
         _check_unicode(search.after)
@@ -107,16 +107,16 @@ def _check_condition(resource: Declaration, condition: Condition) -> None:
         case Compare():
             _check_compare(resource, condition)
         case Begins():
-            _check_kind(resource, condition.field, ("string",), "by how it begins")
+            _check_form(resource, condition.field, ("string",), "by how it begins")
             _check_compared(resource, condition.field, condition.text)
         case Exists():
-            filter_kind(resource, condition.field)
+            filter_form(resource, condition.field)
 
 
 def _check_compare(resource: Declaration, condition: Compare) -> None:
     if condition.operator not in get_args(Operator):
         raise Unfit(f"{condition.operator!r} does not compare; write one of {' '.join(get_args(Operator))}")
-    _check_kind(resource, condition.field, ("string", *_NUMBERS, *_DATES), "by order")
+    _check_form(resource, condition.field, ("string", *_NUMBERS, *_DATES), "by order")
     _check_compared(resource, condition.field, condition.value)
 
 
@@ -129,7 +129,7 @@ def _check_compared(resource: Declaration, name: str, value: Any) -> None:
 def _check_facet(resource: Declaration, facet: Facet) -> None:
     match facet:
         case Terms():
-            filter_kind(resource, facet.field)
+            filter_form(resource, facet.field)
             if not 1 <= facet.limit <= MAX_BUCKETS:
                 raise Unfit(f"A facet lists 1 to {MAX_BUCKETS} values")
             _check_held(resource, facet.field, facet.also)
@@ -138,14 +138,14 @@ def _check_facet(resource: Declaration, facet: Facet) -> None:
         case Ranges():
             _check_ranges(resource, facet)
         case Stats():
-            _check_kind(resource, facet.field, _NUMBERS, "summed up")
+            _check_form(resource, facet.field, _NUMBERS, "summed up")
 
 
 def _check_dates(resource: Declaration, facet: Dates) -> None:
-    _check_kind(resource, facet.field, _DATES, "counted by date")
+    _check_form(resource, facet.field, _DATES, "counted by date")
     if facet.interval not in get_args(Interval):
         raise Unfit(f"{facet.interval!r} is no interval; write one of {', '.join(get_args(Interval))}")
-    if facet.interval == "hour" and filter_kind(resource, facet.field) == "date":
+    if facet.interval == "hour" and filter_form(resource, facet.field) == "date":
         raise Unfit(f"{facet.field} holds dates, which have no hour; count them by day")
     if facet.time_zone not in time_zones():
         raise Unfit(f"{facet.time_zone[:64]!r} is no time zone; write an IANA name, for example Europe/Berlin")
@@ -159,7 +159,7 @@ def check_intervals(facet: Dates, found: int) -> None:
 
 
 def _check_ranges(resource: Declaration, facet: Ranges) -> None:
-    _check_kind(resource, facet.field, (*_NUMBERS, *_DATES), "counted by ranges")
+    _check_form(resource, facet.field, (*_NUMBERS, *_DATES), "counted by ranges")
     if len(facet.bounds) > MAX_BUCKETS:
         raise Unfit(f"A facet has at most {MAX_BUCKETS} ranges")
     for least, beyond in facet.bounds:
@@ -181,19 +181,19 @@ def _check_highlight(resource: Declaration, search: Search) -> None:
     _check_unicode(search.marks)
 
 
-def _check_kind(resource: Declaration, name: str, kinds: tuple[Kind, ...], what: str) -> None:
-    kind = filter_kind(resource, name)
-    if kind not in kinds:
-        raise Unfit(f"{name} is {kind} and cannot be asked for {what}; that needs {' or '.join(kinds)}")
+def _check_form(resource: Declaration, name: str, forms: tuple[Form, ...], what: str) -> None:
+    form = filter_form(resource, name)
+    if form not in forms:
+        raise Unfit(f"{name} is {form} and cannot be asked for {what}; that needs {' or '.join(forms)}")
 
 
 def _check_held(resource: Declaration, name: str, values: tuple[Any, ...] | list[Any]) -> None:
     """Refuses a value that no document can hold, since engines disagree about those."""
     if len(values) > MAX_VALUES:
         raise Unfit(f"{resource.name} is filtered by {name} with more than {MAX_VALUES} values")
-    kind = filter_kind(resource, name)
-    if not all(fits(kind, value) for value in values):
-        raise Unfit(f"{resource.name} is filtered by {name} with a value that is not {kind}")
+    form = filter_form(resource, name)
+    if not all(fits(form, value) for value in values):
+        raise Unfit(f"{resource.name} is filtered by {name} with a value that is not {form}")
     _check_unicode(values)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from twofold.fields import Kind, timestamp
 from twofold.index.checks import check_intervals
 from twofold.index.elastic_filter import condition_query
-from twofold.index.mapping import filter_kind, refinements
+from twofold.index.mapping import filter_form, refinements
 from twofold.index.search import Bucket, Buckets, Dates, Facet, OneOf, Ranges, Search, Stats, Summary, Terms
+from twofold.kinds import Form
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
@@ -53,7 +54,7 @@ def _counting(resource: Declaration, facet: Facet, place: int) -> Iterator[tuple
                 wanted = [str(value).lower() if isinstance(value, bool) else value for value in also]
                 yield f"also-{place}", {"terms": {"field": field, "size": len(also), "include": wanted}}
         case Dates(field, interval, time_zone):
-            zone = {"time_zone": time_zone} if filter_kind(resource, field) == "datetime" else {}  # a date is the same everywhere
+            zone = {"time_zone": time_zone} if filter_form(resource, field) == "datetime" else {}  # a date is the same everywhere
             yield f"values-{place}", {"date_histogram": {"field": field, "calendar_interval": interval, "min_doc_count": 1, **zone}}
         case Ranges(field, bounds):
             # Filters, since ranges of the engine's own are for numbers only, and these no greater than 2⁵³.
@@ -69,13 +70,13 @@ def _range(field: str, start: Any, end: Any) -> Json:
 
 def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, Any]) -> Buckets | Summary:
     found, missing = answer[f"values-{place}"], answer[f"missing-{place}"]["doc_count"]
-    kind = filter_kind(resource, facet.field)
+    form = filter_form(resource, facet.field)
     match facet:
         case Terms():
-            return _terms(kind, facet, found, answer.get(f"also-{place}", {}), missing)
+            return _terms(form, facet, found, answer.get(f"also-{place}", {}), missing)
         case Dates():
             check_intervals(facet, len(found["buckets"]))
-            return Buckets(tuple(_intervals(kind, found["buckets"])), missing=missing)
+            return Buckets(tuple(_intervals(form, found["buckets"])), missing=missing)
         case Ranges(_, bounds):
             counted = zip(bounds, found["buckets"], strict=True)
             return Buckets(tuple(Bucket(pair, each["doc_count"]) for pair, each in counted), missing=missing)
@@ -83,28 +84,28 @@ def _read(resource: Declaration, facet: Facet, place: int, answer: Mapping[str, 
             return Summary(found["count"], _number(found["min"]), _number(found["max"]), float(found["sum"]), missing)
 
 
-def _terms(kind: Kind, facet: Terms, found: Json, asked: Json, missing: int) -> Buckets:
-    first = _values(kind, found["buckets"])
+def _terms(form: Form, facet: Terms, found: Json, asked: Json, missing: int) -> Buckets:
+    first = _values(form, found["buckets"])
     listed = {bucket.value for bucket in first}
-    counts = dict.fromkeys(facet.also, 0) | {each.value: each.count for each in _values(kind, asked.get("buckets", []))}
+    counts = dict.fromkeys(facet.also, 0) | {each.value: each.count for each in _values(form, asked.get("buckets", []))}
     rest = [Bucket(value, count) for value, count in counts.items() if value not in listed]
     rest.sort(key=lambda bucket: (-bucket.count, bucket.value))
     other = found["sum_other_doc_count"] - sum(bucket.count for bucket in rest)
     return Buckets((*first, *rest), other, missing, found["doc_count_error_upper_bound"])
 
 
-def _values(kind: Kind, buckets: list[Json]) -> list[Bucket]:
+def _values(form: Form, buckets: list[Json]) -> list[Bucket]:
     """With their values as documents hold them, where the engine has keys of its own."""
-    if kind == "boolean":
+    if form == "boolean":
         return [Bucket(bool(each["key"]), each["doc_count"]) for each in buckets]
-    key = "key_as_string" if kind in ("date", "datetime") else "key"
+    key = "key_as_string" if form in ("date", "datetime") else "key"
     return [Bucket(each[key], each["doc_count"]) for each in buckets]
 
 
-def _intervals(kind: Kind, buckets: list[Json]) -> list[Bucket]:
+def _intervals(form: Form, buckets: list[Json]) -> list[Bucket]:
     """When they begin: a date as the engine prints it; a time it would print in its zone."""
-    if kind == "date":
-        return _values(kind, buckets)
+    if form == "date":
+        return _values(form, buckets)
     return [Bucket(timestamp(_EPOCH + timedelta(milliseconds=each["key"])), each["doc_count"]) for each in buckets]
 
 

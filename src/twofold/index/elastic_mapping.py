@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twofold.fields import Field, Kind
+from twofold.fields import Field
 from twofold.index.mapping import texts
 from twofold.index.shape import wanted
+from twofold.kinds import Form
 from twofold.resource import Declaration
 
 # Raise it where settings, the analyser, or what is made of a kind of field changes: generations of before then ask for a rebuild.
@@ -20,9 +21,8 @@ _KEYWORD: dict[str, Any] = {"type": "keyword"}
 _TEXT: dict[str, Any] = {"type": "text", "analyzer": ANALYZER}
 _STORED: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}  # told, but neither searched nor sorted by
 _DATETIME: dict[str, Any] = {"type": "date", "format": "strict_date_time"}
-_TYPES: dict[Kind, dict[str, Any]] = {
+_TYPES: dict[Form, dict[str, Any]] = {
     "integer": {"type": "long"},
-    "decimal": {"type": "long"},
     "float": {"type": "double"},
     "boolean": {"type": "boolean"},
     "date": {"type": "date", "format": "strict_date"},
@@ -88,8 +88,8 @@ def _properties(resource: Declaration) -> dict[str, Any]:
 
 
 def _property(field: Field) -> dict[str, Any]:
-    if field.kind != "string":
-        return _TYPES[field.kind]
+    if field.kind.form != "string":
+        return _TYPES[field.kind.form]
     if field.keyword:
         return {**_KEYWORD, "fields": {"text": _TEXT}} if field.text else _KEYWORD
     return _TEXT if field.text else _STORED

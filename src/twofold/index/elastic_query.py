@@ -7,22 +7,22 @@ from typing import Any
 
 import orjson
 
-from twofold.fields import INT64, Kind
 from twofold.index.elastic_facets import aggregations, held_back
 from twofold.index.elastic_filter import condition_query
 from twofold.index.elastic_mapping import text_paths
 from twofold.index.elastic_text import text_query
-from twofold.index.mapping import SCORE, after, full_sort, refinements, sort_kind
+from twofold.index.mapping import SCORE, after, full_sort, refinements, sort_form
 from twofold.index.search import TOTAL_CAP, And, OneOf, Search, Sort
+from twofold.kinds import Form
+from twofold.kinds.kind import INT64
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
 # What a missing value counts as when it is to sort last, up and down. For dates and booleans it is said to the engines:
 # left alone, Elasticsearch fails at printing the year 292278994, and the two disagree about booleans.
-_LAST: dict[Kind, tuple[Any, Any]] = {
+_LAST: dict[Form, tuple[Any, Any]] = {
     "string": (None, None),
     "integer": (INT64 - 1, -INT64),
-    "decimal": (INT64 - 1, -INT64),
     "float": ("Infinity", "-Infinity"),
     "boolean": (2, -1),
     "date": (253_402_300_799_999, -62_135_596_800_000),  # the ends of the years 9999 and 0: behind whatever a field can hold
@@ -72,7 +72,7 @@ def hits_body(resource: Declaration, search: Search) -> Json:
     if back:
         body["post_filter"] = condition_query(And(tuple(back)))
     if search.after is not None:
-        body["search_after"] = [_after(sort, kind, value) for sort, kind, value in after(resource, search)]
+        body["search_after"] = [_after(sort, form, value) for sort, form, value in after(resource, search)]
     return body
 
 
@@ -106,13 +106,13 @@ def _highlight(resource: Declaration, search: Search) -> Json:
 
 def _sort(resource: Declaration, sort: Sort) -> Json:
     order = "desc" if sort.descending else "asc"
-    kind = sort_kind(resource, sort.field)
+    form = sort_form(resource, sort.field)
     if sort.field == SCORE:
         return {SCORE: {"order": order}}
-    return {sort.field: {"order": order, "missing": _LAST[kind][sort.descending] if kind in _SAID else "_last"}}
+    return {sort.field: {"order": order, "missing": _LAST[form][sort.descending] if form in _SAID else "_last"}}
 
 
-def _after(sort: Sort, kind: Kind, value: Any) -> Any:
+def _after(sort: Sort, form: Form, value: Any) -> Any:
     if value is None:
-        return _LAST[kind][sort.descending]
-    return int(value) if kind == "boolean" else value
+        return _LAST[form][sort.descending]
+    return int(value) if form == "boolean" else value

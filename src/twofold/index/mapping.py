@@ -9,11 +9,13 @@ from datetime import date, datetime
 from typing import Any
 
 from twofold.errors import Unfit
-from twofold.fields import INT64, Field, Kind
+from twofold.fields import Field
 from twofold.index.search import Hit, OneOf, Search, Sort
+from twofold.kinds import Form
+from twofold.kinds.kind import INT64
 from twofold.resource import Declaration
 
-SYSTEM: dict[str, Kind] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
+SYSTEM: dict[str, Form] = {"id": "string", "version": "integer", "created_at": "datetime", "updated_at": "datetime"}
 SCORE = "_score"
 ID_BYTES = 512  # Elasticsearch's limit
 _GREATEST = sys.float_info.max
@@ -35,22 +37,22 @@ def full_sort(search: Search) -> tuple[Sort, ...]:
     return search.sort if any(sort.field == "id" for sort in search.sort) else (*search.sort, Sort("id"))
 
 
-def sort_kind(resource: Declaration, name: str) -> Kind:
+def sort_form(resource: Declaration, name: str) -> Form:
     """The kind of the values that `name` is sorted by. Raises Unfit where nothing can be sorted by it."""
     if name == SCORE:
         return "float"
     field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.sortable):
         raise Unfit(f"{resource.name} cannot be sorted by {name!r}")
-    return SYSTEM[name] if field is None else field.kind
+    return SYSTEM[name] if field is None else field.kind.form
 
 
-def filter_kind(resource: Declaration, name: str) -> Kind:
+def filter_form(resource: Declaration, name: str) -> Form:
     """The kind of the values that `name` is filtered by. Raises Unfit where nothing can be filtered by it."""
     field = _indexed(resource, name)
     if name not in SYSTEM and (field is None or not field.filterable):
         raise Unfit(f"{resource.name} cannot be filtered by {name!r}")
-    return SYSTEM[name] if field is None else field.kind
+    return SYSTEM[name] if field is None else field.kind.form
 
 
 def refinements(search: Search) -> Iterator[OneOf]:
@@ -64,14 +66,14 @@ def many(resource: Declaration, name: str) -> bool:
     return field is not None and field.many
 
 
-def after(resource: Declaration, search: Search) -> list[tuple[Sort, Kind, Any]]:
-    """The sort, its kinds, and the values to continue behind. Raises Unfit where these do not fit the sort."""
+def after(resource: Declaration, search: Search) -> list[tuple[Sort, Form, Any]]:
+    """The sort, its forms, and the values to continue behind. Raises Unfit where these do not fit the sort."""
     sorts, values = full_sort(search), search.after or ()
-    kinds = [sort_kind(resource, sort.field) for sort in sorts]
-    fitting = len(values) == len(sorts) and all(map(_may_be_last, sorts, kinds, values))
+    forms = [sort_form(resource, sort.field) for sort in sorts]
+    fitting = len(values) == len(sorts) and all(map(_may_be_last, sorts, forms, values))
     if not fitting:
         raise Unfit(f"{resource.name} cannot be continued there: the values do not fit the sort")
-    return list(zip(sorts, kinds, values, strict=True))
+    return list(zip(sorts, forms, values, strict=True))
 
 
 def last_values(search: Search, hits: Sequence[Hit]) -> tuple[Any, ...] | None:
@@ -82,29 +84,29 @@ def last_values(search: Search, hits: Sequence[Hit]) -> tuple[Any, ...] | None:
     return tuple(score if sort.field == SCORE else document.get(sort.field) for sort in full_sort(search))
 
 
-def fits(kind: Kind, value: Any) -> bool:
-    """Whether a document may hold this value in a field of this kind."""
-    if kind == "boolean":
+def fits(form: Form, value: Any) -> bool:
+    """Whether a document may hold this value in a field of this form."""
+    if form == "boolean":
         return isinstance(value, bool)
-    if kind in ("integer", "decimal"):
+    if form == "integer":
         return _fits_integer(value)
-    if kind == "float":
+    if form == "float":
         return _fits_integer(value) or (type(value) is float and abs(value) <= _GREATEST)  # so neither NaN nor infinite
-    return isinstance(value, str) and (kind == "string" or _is_date(kind, value))
+    return isinstance(value, str) and (form == "string" or _is_date(form, value))
 
 
 def _fits_integer(value: Any) -> bool:
     return type(value) is int and -INT64 <= value < INT64
 
 
-def _may_be_last(sort: Sort, kind: Kind, value: Any) -> bool:
+def _may_be_last(sort: Sort, form: Form, value: Any) -> bool:
     """Whether a hit may be sorted by this value. Any field may be missing in a document, but every hit has a score."""
-    return fits(kind, value) if value is not None else sort.field != SCORE
+    return fits(form, value) if value is not None else sort.field != SCORE
 
 
-def _is_date(kind: Kind, value: str) -> bool:
+def _is_date(form: Form, value: str) -> bool:
     try:
-        if kind == "date":
+        if form == "date":
             return bool(_DATE.fullmatch(value) and date.fromisoformat(value))
         return bool(_DATETIME.fullmatch(value) and datetime.fromisoformat(value))
     except ValueError:
@@ -116,9 +118,5 @@ def _indexed(resource: Declaration, name: str) -> Field | None:
 
 
 def _describe(field: Field) -> str:
-    words: str = field.kind
-    if field.kind == "string":
-        words = " and ".join(hint for hint in ("keyword", "text") if getattr(field, hint)) or "stored"
-    if field.kind == "decimal":
-        words = f"decimal of {field.places} places"
+    words = field.kind.described(field)
     return f"list of {words}" if field.many else words

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from twofold.fields import Kind, timestamp
 from twofold.index.search import Dates
 from twofold.index.sqlite_text import Statement
+from twofold.kinds import Form
+from twofold.kinds.datetimes import timestamp
 
 # The first day of the interval around `value`, whose text begins with a date.
 _FIRST_DAYS = {
@@ -25,9 +26,9 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("beginning", 3, beginning, deterministic=True)
 
 
-def beginning_of(facet: Dates, kind: Kind) -> Statement:
+def beginning_of(facet: Dates, form: Form) -> Statement:
     """The beginning of the interval around `value` as an expression, and its parameters."""
-    if kind == "date":  # which is the same everywhere
+    if form == "date":  # which is the same everywhere
         return _FIRST_DAYS[facet.interval], []
     if facet.time_zone != "UTC":
         return "beginning(value, ?, ?)", [facet.interval, facet.time_zone]

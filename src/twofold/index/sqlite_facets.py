@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twofold.index.checks import MAX_INTERVALS, check_intervals
-from twofold.index.mapping import filter_kind, many
+from twofold.index.mapping import filter_form, many
 from twofold.index.search import Bucket, Buckets, Dates, Facet, Ranges, Stats, Summary, Terms
 from twofold.index.sqlite_dates import beginning_of
 from twofold.index.sqlite_filter import between, items, one_of, place
@@ -58,7 +58,7 @@ def _also(facet: Terms, first: list[Bucket], found: list[Bucket]) -> list[Bucket
 
 
 def _dates(connection: sqlite3.Connection, query: Query, facet: Dates) -> Buckets:
-    beginning, parameters = beginning_of(facet, filter_kind(query.resource, facet.field))
+    beginning, parameters = beginning_of(facet, filter_form(query.resource, facet.field))
     if _many(query, facet):
         held, more = _different(query, facet, beginning, parameters)
         counted, parameters = f"SELECT value AS first, 1 AS number FROM ({held})", more
@@ -123,7 +123,7 @@ def _many(query: Query, facet: Facet) -> bool:
 
 
 def _value(query: Query, facet: Terms, value: Any) -> Any:
-    return bool(value) if filter_kind(query.resource, facet.field) == "boolean" else value
+    return bool(value) if filter_form(query.resource, facet.field) == "boolean" else value
 
 
 def _missing(rows: list[tuple[Any, ...]]) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twofold.index.mapping import SCORE, after, full_sort, sort_kind
+from twofold.index.mapping import SCORE, after, full_sort, sort_form
 from twofold.index.search import TOTAL_CAP, OneOf, Search, Sort
 from twofold.index.sqlite_filter import condition, place
 from twofold.index.sqlite_schema import Tables
@@ -100,7 +100,7 @@ class Query:
         return sql, [*parameters, self.search.limit, self.search.offset]
 
     def _order(self, sort: Sort) -> str:
-        sort_kind(self.resource, sort.field)
+        sort_form(self.resource, sort.field)
         return f"{_sorted_by(sort)} {'DESC' if sort.descending else 'ASC'} NULLS LAST"
 
     def _beyond(self) -> Statement:
@@ -110,7 +110,7 @@ class Query:
         choices, parameters = [], []
         equal: list[str] = []
         held: list[Any] = []
-        for sort, _kind, value in after(self.resource, self.search):
+        for sort, _form, value in after(self.resource, self.search):
             expression = _sorted_by(sort)
             if value is not None:  # nothing sorts behind a missing value
                 choices.append(" AND ".join([*equal, _behind(expression, sort)]))

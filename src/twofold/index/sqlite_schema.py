@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 
 from twofold.errors import Outdated
-from twofold.fields import Field, Kind
+from twofold.fields import Field
 from twofold.index.mapping import texts
+from twofold.kinds import Form
 from twofold.resource import Declaration
 
 # Raise it where tables, the tokenizer, or what is made of a kind of field changes: generations of before then ask for a rebuild.
@@ -26,7 +27,7 @@ ANALYSIS = 1
 # from reaching over the end of one item of a list into the next.
 GAP = "\ue000"
 TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"
-_TYPES: dict[Kind, str] = {"integer": "INTEGER", "decimal": "INTEGER", "boolean": "INTEGER", "float": "REAL"}
+_TYPES: dict[Form, str] = {"integer": "INTEGER", "boolean": "INTEGER", "float": "REAL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def insert_words(names: Tables) -> str:
 
 
 def _type(field: Field) -> str:
-    return "TEXT" if field.many else _TYPES.get(field.kind, "TEXT")
+    return "TEXT" if field.many else _TYPES.get(field.kind.form, "TEXT")
 
 
 def _create_sort_index(connection: sqlite3.Connection, names: Tables, name: str) -> None:

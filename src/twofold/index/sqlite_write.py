@@ -94,15 +94,15 @@ def _refused_value(field: Field | None, name: str, value: Any) -> str:
     if field is None:
         return _refused_system_value(name, value)
     items = value if field.many and isinstance(value, list) else [value]
-    if not all(fits(field.kind, item) for item in items):
-        return f"the field {name} does not hold a {field.kind}"
+    if not all(fits(field.kind.form, item) for item in items):
+        return f"the field {name} does not hold a {field.kind.name}"
     if field.keyword and any(len(item) > TERM_BYTES // 4 and len(item.encode()) > TERM_BYTES for item in items):
         return f"the field {name} is longer than {TERM_BYTES} bytes"
     return ""
 
 
 def _refused_system_value(name: str, value: Any) -> str:
-    kind = "boolean" if name == "deleted" else SYSTEM.get(name)
-    if kind is None:
+    form = "boolean" if name == "deleted" else SYSTEM.get(name)
+    if form is None:
         return f"the field {name[:64]} is not declared"
-    return "" if fits(kind, value) else f"the field {name} does not hold a {kind}"
+    return "" if fits(form, value) else f"the field {name} does not hold a {form}"

@@ -13,7 +13,7 @@ from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
 if TYPE_CHECKING:
     from twofold.fields import Field
 
-INTERVALS = ("day", "week", "month", "quarter", "year")
+INTERVALS = ("year", "quarter", "month", "week", "day")
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 

@@ -26,7 +26,7 @@ class DateTime(Kind):
     schema: ClassVar = {"type": "string", "format": "date-time"}
     example = "A date and time with a zone, for example 2026-01-31T12:00:00Z."
     core = "datetime"
-    intervals = ("hour", *dates.INTERVALS)
+    intervals = (*dates.INTERVALS, "hour")
     has_zone = True
     samples = ("2026-11-23T12:00:00.000Z", "1990-05-17T12:00:00.000Z", "2040-01-01T00:00:00.000Z")
 

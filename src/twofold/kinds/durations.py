@@ -51,18 +51,14 @@ class Duration(Kind):
         return isinstance(value, str) and bool(_WRITTEN.fullmatch(value))
 
     def read(self, text: str) -> timedelta:
-        matching(_WRITTEN, text, self.example)
-        found = _WRITTEN.fullmatch(text)
-        assert found is not None  # noqa: S101 - it matched
-        sign, days, hours, minutes, seconds = found.groups()
-        whole, _, part = (seconds or "0").partition(".")
+        found = _WRITTEN.fullmatch(matching(_WRITTEN, text, self.example))
+        sign, *numbers = found.groups(default="0") if found else ()
+        days, hours, minutes, seconds = map(float, numbers)
         try:
-            value = timedelta(
-                days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=int(whole), microseconds=int(part[:6].ljust(6, "0"))
-            )
+            value = timedelta(days, seconds, hours=hours, minutes=minutes)
         except OverflowError:
             raise NotAValue(self.example) from None
-        return -value if sign else value
+        return -value if sign == "-" else value
 
     def look(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -1,7 +1,7 @@
 """What a kind of values is: one class per kind, and nothing else asks which kind a field has.
 
-A value lives in four forms. In *Python* it is what the annotation says. In *state* (records, answers, receipts) it is plain JSON. Tables and
-documents of the index hold it in one of a few `Form`s that every engine has. And there is its *text*: in parameters, filters, cells.
+In *Python* a value is what the annotation says. In *state* (records, answers, receipts) it is plain JSON. Tables and documents hold it in
+one of a few `Form`s that every engine has. And there is its *text*: in parameters, filters, cells.
 """
 
 from __future__ import annotations
@@ -44,6 +44,15 @@ class Kind(ABC):
     may_be_unique: ClassVar[bool] = True
     samples: ClassVar[tuple[Json, ...]] = ()  # state for a benchmark's bodies, the likeliest to be taken first
     has_marks: ClassVar[bool] = False  # `marked` has room for a mark
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def is_converted(self) -> bool:
@@ -154,4 +163,4 @@ def looked(read: Callable[[str], Any], text: str, code: str) -> Any:
     try:
         return read(text)
     except NotAValue as reason:
-        raise PydanticCustomError(f"{code}_parsing", "{told}", {"told": str(reason).removesuffix(".")}) from None  # type: ignore[arg-type]
+        raise PydanticCustomError(f"{code}_parsing", "{told}", {"told": str(reason).removesuffix(".")}) from None

@@ -43,7 +43,7 @@ class String(Kind):
             raise PydanticCustomError("characters", "String should not contain control characters")
         if len(text) > field.max_length:
             raise PydanticCustomError("string_too_long", f"String should have at most {field.max_length} characters")
-        if field.unique and len(field.unique_key(text) or b"") > UNIQUE_BYTES:
+        if field.unique and (len(text) > UNIQUE_BYTES or len(field.unique_key(text) or b"") > UNIQUE_BYTES):
             raise PydanticCustomError("string_too_long", f"A unique value should have at most {UNIQUE_BYTES} bytes")
         return value
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from twofold.fields import INT64, Field
+from twofold.fields import Field
 from twofold.index.search import Buckets, Dates, Facet, Hit, Page, Ranges, Search, Stats, Summary, Terms
 from twofold.query.cursor import cursor
 from twofold.query.facets import facetable
@@ -17,7 +16,6 @@ from twofold.query.language import Asked
 from twofold.resource import Declaration
 
 Json = dict[str, Any]
-AVERAGE_PLACES = 2  # of an average beyond those of its field
 
 
 def answer_of(resource: Declaration, asked: Asked, page: Page) -> Json:
@@ -42,8 +40,8 @@ def representation(resource: Declaration, document: Mapping[str, Any]) -> Json:
     shown = {**resource.blank, **document}
     if len(shown) > len(resource.blank):
         shown = {name: shown[name] for name in resource.blank}
-    for field in resource.decimals:
-        shown[field.name] = field.unscale(shown[field.name])
+    for field in resource.converted:
+        shown[field.name] = field.restored(shown[field.name])
     return shown
 
 
@@ -96,7 +94,7 @@ def _terms(field: Field, result: Buckets, selected: tuple[Any, ...]) -> list[Jso
 
 def _dates(field: Field, result: Buckets, time_zone: str) -> list[Json]:
     """With when they begin, by the clocks of the zone. A date is one everywhere."""
-    if field.kind == "date":
+    if not field.kind.has_zone:
         return [{"value": each.value, "count": each.count} for each in result.buckets]
     zone = ZoneInfo(time_zone)
     return [{"value": datetime.fromisoformat(each.value).astimezone(zone).isoformat(), "count": each.count} for each in result.buckets]
@@ -112,26 +110,11 @@ def _ranges(field: Field, result: Buckets) -> list[Json]:
 
 def _one(field: Field, value: Any) -> Any:
     """A value, or one item of a list, as representations have it."""
-    return unscaled(value, field.places) if field.kind == "decimal" and value is not None else value
-
-
-def unscaled(value: float, places: int, more: int = 0) -> str:
-    """A scaled number as text with `places` digits behind the point, and `more` of them."""
-    return f"{Decimal(value).scaleb(-places):.{places + more}f}"
+    return None if value is None else field.kind.restored(field, value)
 
 
 def _stats(field: Field, result: Summary) -> Json:
-    average = result.sum / result.count if result.count else None
     numbers = {"min": result.least, "max": result.greatest, "sum": result.sum}
-    if field.kind == "decimal":
-        shown: Json = {name: None if value is None else unscaled(value, field.places) for name, value in numbers.items()}
-        shown["avg"] = None if average is None else unscaled(average, field.places, AVERAGE_PLACES)
-    else:
-        shown = {name: _number(field, value) for name, value in numbers.items()}
-        shown["avg"] = average
-    return {"count": result.count, **shown, "missing": result.missing}
-
-
-def _number(field: Field, value: float | None) -> float | None:
-    """An integer without a point, unless it is beyond 64 bits, as a sum may be: JSON is not written with those."""
-    return int(value) if value is not None and field.kind == "integer" and abs(value) < INT64 else value
+    shown: Json = {name: None if value is None else field.kind.shown(field, value) for name, value in numbers.items()}
+    average = field.kind.average(field, result.sum / result.count) if result.count else None
+    return {"count": result.count, **shown, "avg": average, "missing": result.missing}

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.errors import Problem
+from twofold.kinds import KINDS, Kind
 from twofold.query.language import SEARCH
 from twofold.query.parameters import LISTS, Given, Parameters
 from twofold.resource import Declaration
 
 NUMBERS = ("limit", "offset", "facet_limit", "timeout_ms")
-_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "integer": ((int,), "a number without a point"),
-    "float": ((int, float), "a number"),
-    "boolean": ((bool,), "true or false"),
-    "string": ((str,), "a string"),
-}
 
 
 def parameters(resource: Declaration, body: Any) -> Parameters:
@@ -28,7 +23,7 @@ def parameters(resource: Declaration, body: Any) -> Parameters:
         if name not in SEARCH and name not in resource.filterable:
             found.append((name, ""))  # refused by its name, whatever it holds
             continue
-        types, allowed = _TYPES[_kind(resource, name)]
+        types, allowed = _kind(resource, name).member
         several = name in LISTS or name in resource.filterable
         values = value if several and isinstance(value, list) else [value]
         if values and all(type(each) in types for each in values):
@@ -39,10 +34,10 @@ def parameters(resource: Declaration, body: Any) -> Parameters:
     return found
 
 
-def _kind(resource: Declaration, name: str) -> str:
-    field = resource.filterable.get(name)
-    kind = "integer" if name in NUMBERS else field.kind if field else "string"
-    return kind if kind in _TYPES else "string"
+def _kind(resource: Declaration, name: str) -> Kind:
+    if name in NUMBERS:
+        return KINDS["integer"]
+    return resource.filterable[name].kind if name in resource.filterable else KINDS["string"]
 
 
 def _text(value: Any) -> str:

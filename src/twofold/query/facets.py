@@ -19,7 +19,6 @@ MAX_RANGES = 20
 MAX_BUCKETS = 100
 DEFAULT_BUCKETS = 10
 INTERVALS: tuple[str, ...] = get_args(Interval)
-_DATES, _NUMBERS = ("date", "datetime"), ("integer", "float", "decimal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +63,22 @@ def _facet(fields: Mapping[str, Field], words: str, wanted: _Wanted) -> Facet:
     field = fields[name]
     if not colon:
         return Terms(name, wanted.limit, wanted.selected.get(name, ()))
-    if field.kind in _DATES and how in _intervals(field):
-        return Dates(name, cast("Interval", how), wanted.zone if field.kind == "datetime" else "UTC")
-    if field.kind in _NUMBERS and how == "stats":
+    if how in field.kind.intervals:
+        return Dates(name, cast("Interval", how), wanted.zone if field.kind.has_zone else "UTC")
+    if field.kind.is_number and how == "stats":
         return Stats(name)
-    if field.kind in (*_DATES, *_NUMBERS) and ".." in how:
+    if (field.kind.intervals or field.kind.is_number) and ".." in how:
         return Ranges(name, _bounds(field, how))
     raise ValueError(f"{name}: {_ways(field)}")
-
-
-def _intervals(field: Field) -> tuple[str, ...]:
-    """A day of a date has no hours."""
-    return INTERVALS if field.kind == "datetime" else tuple(each for each in INTERVALS if each != "hour")
 
 
 def _ways(field: Field) -> str:
     """What may be asked of a field."""
     name = field.name
-    if field.kind in _DATES:
-        return f"Allowed are: {name}, {', '.join(f'{name}:{each}' for each in _intervals(field))}, and ranges ({name}:from..to;from..to)."
-    if field.kind in _NUMBERS:
+    if field.kind.intervals:
+        intervals = ", ".join(f"{name}:{each}" for each in field.kind.intervals)
+        return f"Allowed are: {name}, {intervals}, and ranges ({name}:from..to;from..to)."
+    if field.kind.is_number:
         return f"Allowed are: {name}, {name}:stats, and ranges ({name}:0..18;18..65;65..)."
     return f"Allowed is: {name}."
 

@@ -89,7 +89,7 @@ def _compared(field: Field, operator: str, value: Token, place: Token) -> Condit
     if operator in ("=", "!="):
         equal = _equal(field, value)
         return equal if operator == "=" else Not(equal)
-    if field.kind == "boolean":
+    if not field.kind.has_order:
         raise Wrong("true and false have no order: write = or !=.", place_of(place))
     return Compare(field.name, operator, _short(_value(field, value), value))  # type: ignore[arg-type] # the grammar has no other
 
@@ -98,8 +98,8 @@ def _equal(field: Field, value: Token) -> Condition:
     text, begins = _text(value)
     if not begins:
         return OneOf(field.name, (_value(field, value),))
-    if field.kind != "string" or field.choices:
-        kind = "one of a few values" if field.choices else field.kind
+    if not field.kind.is_text or field.choices:
+        kind = "one of a few values" if field.choices else field.kind.name
         raise Wrong(f"Only text has a beginning; {field.name} is {kind}.", place_of(value))
     return Begins(field.name, _short(_held(field, text, value), value)) if text else Exists(field.name)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from twofold.fields import Field
+from twofold.kinds import KINDS
 from twofold.resource import Declaration
 from twofold.values import from_text
 
 MAX_VALUES = 50  # of one field
 SYSTEM = {
-    "id": Field("id", "id", "string", keyword=True, max_length=128),
-    "version": Field("version", "version", "integer"),
-    "created_at": Field("created_at", "created_at", "datetime"),
-    "updated_at": Field("updated_at", "updated_at", "datetime"),
+    "id": Field("id", "id", KINDS["string"], keyword=True, max_length=128),
+    "version": Field("version", "version", KINDS["integer"]),
+    "created_at": Field("created_at", "created_at", KINDS["datetime"]),
+    "updated_at": Field("updated_at", "updated_at", KINDS["datetime"]),
 }
 
 
@@ -25,7 +25,4 @@ def filterable(resource: Declaration) -> dict[str, Field]:
 
 def value_of(field: Field, text: str) -> Any:
     """A value's text as documents hold the field, or an item of it. Raises NotAValue with what is allowed."""
-    if field.kind == "datetime":
-        text = text.replace(" ", "+")  # which is what a + in a query string is read as
-    one = replace(field, many=False) if field.many else field
-    return one.scale(from_text(field, text))
+    return field.kind.stored(field, from_text(field, field.kind.from_query(text)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from twofold.errors import Contended, EngineError, Unavailable
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.rebuild.catchup import CatchUp
 from twofold.rebuild.lease import Lease
 from twofold.rebuild.marks import Marks, committed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from twofold.fields import Field
@@ -11,15 +10,6 @@ from twofold.resource import Declaration
 
 Json = dict[str, Any]
 OF_ANY = (403, 421, 500)  # what any operation may be answered with
-_FORMATS = {
-    "string": {"type": "string"},
-    "integer": {"type": "integer", "format": "int64"},
-    "float": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "datetime": {"type": "string", "format": "date-time"},
-    "decimal": {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"},
-}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
@@ -80,9 +70,7 @@ def representation(fields: Iterable[Field]) -> Json:
 
 def schema(field: Field) -> Json:
     """A field's value in a representation."""
-    one: Json = dict(_FORMATS[field.kind])
-    if field.kind == "decimal":  # else Swagger UI makes one up from the pattern, of a hundred digits
-        one["examples"] = [f"{Decimal(12):.{field.places}f}"]
+    one: Json = field.kind.schema_of(field)
     if field.choices:
         one["enum"] = list(field.choices)
     if field.nullable:

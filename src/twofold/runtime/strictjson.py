@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any
 
-from twofold.values import double
+from twofold.kinds.floats import double
 
 MAX_DEPTH = 32
 MAX_DIGITS = 400

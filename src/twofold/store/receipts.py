@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select
 
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.resource import Declaration
 from twofold.store.database import Database
 from twofold.store.port import Key, Receipt, Reply

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, DefaultClause, D
 from sqlalchemy.sql.elements import Grouping
 
 from twofold.store.dialects import DIALECTS
-from twofold.store.types import Day, JsonList, Scaled, Timestamp
+from twofold.store.types import Converted, Day, JsonList, Timestamp
 
 _KEPT = ("existing_type", "existing_nullable")  # since MySQL's MODIFY says everything anew
 Change = tuple[Any, ...]  # Alembic's: kind first, then the table's name at 1 or 2
@@ -173,7 +173,7 @@ def _default(column: Column[Any], earliest: str) -> Any:
         Day: "1970-01-01",
         LargeBinary: text("X''"),
         JsonList: Grouping(literal("[]", String())),
-        **dict.fromkeys((BigInteger, Boolean, Double, Scaled), text("0")),
+        **dict.fromkeys((BigInteger, Boolean, Double, Converted), text("0")),
     }
     found = (value for kind, value in smallest.items() if isinstance(column.type, kind))
     return None if column.nullable else next(found, Grouping(literal("", String())))

@@ -95,7 +95,7 @@ class _Reader:
         names = ["id", "version", *(field.column for field in fields), "created_at", "updated_at"]
         self.table = database.quoted(table.name)
         self.columns = ", ".join(_expression(database, table, name) for name in names)
-        self.long = [place for place, field in enumerate(fields, 2) if field.many or (field.kind == "string" and field.max_length > LONG)]
+        self.long = [place for place, field in enumerate(fields, 2) if field.many or field.max_length > LONG]
         self._names = [field.name for field in fields]
         processors = [_processor(database, table, field.column) for field in fields]
         self._processors = [(place, process) for place, process in enumerate(processors) if process]

@@ -22,11 +22,20 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import TypeEngine
 
-from twofold.fields import UNIQUE_BYTES, Field
+from twofold.fields import Field
+from twofold.kinds import Form
+from twofold.kinds.strings import UNIQUE_BYTES
 from twofold.resource import App, Declaration
-from twofold.store.types import DAY, LONG_TEXT, TIMESTAMP, JsonList, Scaled, binary
+from twofold.store.types import DAY, LONG_TEXT, TIMESTAMP, Converted, JsonList, binary
 from twofold.widths import HASH_LENGTH, LONGEST_VARCHAR
 
+_TYPES: dict[Form, TypeEngine[Any]] = {
+    "integer": BigInteger(),
+    "float": Double(),
+    "boolean": Boolean(),
+    "date": DAY,
+    "datetime": TIMESTAMP,
+}
 COLLATION = "utf8mb4_0900_bin"  # byte order, no padding: 'a' and 'a ' differ
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": COLLATION}
 
@@ -147,22 +156,16 @@ def _type(field: Field) -> TypeEngine[Any]:
         return JsonList()
     if field.secret:
         return String(HASH_LENGTH) if field.hashed else LONG_TEXT
-    if field.kind == "string":
+    if field.kind.is_converted:
+        return Converted(field)
+    if field.kind.form == "string":
         return String(field.max_length) if field.max_length <= LONGEST_VARCHAR else LONG_TEXT
-    simple: dict[str, TypeEngine[Any]] = {
-        "integer": BigInteger(),
-        "float": Double(),
-        "boolean": Boolean(),
-        "date": DAY,
-        "datetime": TIMESTAMP,
-        "decimal": Scaled(field.places),
-    }
-    return simple[field.kind]
+    return _TYPES[field.kind.form]
 
 
 def _kind(field: Field) -> str:
     """What values are, where columns of one type may hold several kinds."""
-    kind = "secret" if field.secret else f"decimal({field.places})" if field.kind == "decimal" else field.kind
+    kind = "secret" if field.secret else field.kind.noted(field)
     return f"list of {kind}" if field.many else kind
 
 
@@ -172,13 +175,12 @@ def _default(field: Field) -> Any:
         return None
     if field.many:
         return _expression(orjson.dumps(field.default).decode())
-    if field.kind == "boolean":
-        return text(str(int(field.default)))
-    if field.kind in ("integer", "float", "decimal"):
-        return text(str(field.scale(field.default)))
-    if field.kind == "string" and field.max_length > LONGEST_VARCHAR:
-        return _expression(field.default)
-    return field.default.removesuffix("Z") if field.kind == "datetime" else field.default
+    value, form = field.stored(field.default), field.kind.form
+    if form in ("boolean", "integer", "float"):
+        return text(str(int(value) if form == "boolean" else value))
+    if form == "string" and field.max_length > LONGEST_VARCHAR:
+        return _expression(value)
+    return value.removesuffix("Z") if form == "datetime" else value
 
 
 def _expression(value: str) -> Grouping[str]:

@@ -28,21 +28,21 @@ class Day(String):
     """An ISO date."""
 
 
-class Scaled(TypeDecorator[str]):
-    """A decimal as a scaled 64-bit integer."""
+class Converted(TypeDecorator[str]):
+    """What its kind holds as a 64-bit integer, such as decimals."""
 
     impl = BigInteger
     cache_ok = True
 
-    def __init__(self, places: int = 0) -> None:
+    def __init__(self, field: Field) -> None:
         super().__init__()
-        self.places = places
+        self.field = field
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        return Field("", "", "decimal", places=self.places).scale(value)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return self.field.stored(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return Field("", "", "decimal", places=self.places).unscale(value)
+        return self.field.restored(value)
 
 
 class JsonList(TypeDecorator[list[Any]]):

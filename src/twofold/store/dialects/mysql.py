@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from twofold.errors import Contended, EngineError, Outdated, Rejected, SettingsError, Taken, Unavailable
-from twofold.fields import timestamp
+from twofold.kinds.datetimes import timestamp
 from twofold.store.dialects.dialect import DELETE_KEYS, POOL, Dialect, Rows, Write
 from twofold.store.port import Doubt
 
