@@ -22,7 +22,7 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of it: the generation behind the alias, and the one before; how many documents it refused, and some of them."""
+    """What became of it: the generation behind the alias, and the one before; how many documents it refused, in all versions, and some."""
 
     generation: str
     before: str
