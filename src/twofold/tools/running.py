@@ -16,6 +16,7 @@ from twofold.runtime.service import STOP_SECONDS, Service, stop_all
 from twofold.tools.status import Status, errors, on_the_way, settled
 
 log: Any = structlog.get_logger()
+STILL_SECONDS = 15.0  # more than a relay that was killed holds its lease for
 INTERRUPTED = 130  # exit code, as shells have it: 128 and the signal's number
 
 
@@ -34,14 +35,14 @@ def pipeline(system: System) -> Iterator[None]:
 
 
 def drain(system: System, services: list[Service], interrupted: Callable[[], bool] = lambda: False) -> None:
-    """Waits until everything is searchable, or a service has failed, or somebody asks to stop, or nothing gets on for STOP_SECONDS. What is
-    left then is told; nothing of it is lost.
+    """Waits until everything is searchable, or a service has failed, or somebody asks to stop, or nothing gets on for STILL_SECONDS. What
+    is left then is told; nothing of it is lost.
     """
     before, until = None, 0.0
     while not settled(found := on_the_way(system)):
         pending, lag = found["outbox"].get("pending"), _lag(found)
         if before != (before := (pending, lag)):
-            until = time.monotonic() + STOP_SECONDS
+            until = time.monotonic() + STILL_SECONDS
         if interrupted() or time.monotonic() >= until or any(service.ended.is_set() for service in services):
             reasons = [*errors(found), *(service.trouble for service in services if service.trouble)]
             log.warning("left for the next start", pending=pending, lag=lag, reasons=reasons)
