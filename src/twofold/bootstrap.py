@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from twofold import topics
 from twofold.errors import Outdated, SettingsError, TwofoldError
 from twofold.index.port import ReadStore
 from twofold.index.sqlite import SqliteIndex
-from twofold.log.port import LOST, EventLog
+from twofold.log.port import EventLog
 from twofold.log.sqlite import SqliteLog
 from twofold.projector.projector import Projector
-from twofold.rebuild.losses import Losses, begins_anew
+from twofold.rebuild.losses import Losses
 from twofold.relay.relay import Relay
 from twofold.resource import App, Declaration
 from twofold.runtime.datafiles import lock_folder
@@ -106,8 +107,8 @@ class System:
 
             found += migrate.pending(self.app, self._database)
         if LOG in needs:
-            for topic, partitions, group in self._topics():
-                found += _missing_topic(self.log, topic, partitions, group)
+            for resource in self.app:
+                found += topics.pending(self.log, resource)
         if READ in needs:
             for resource in self.app:
                 found += self.index.pending(resource)
@@ -120,11 +121,8 @@ class System:
         done = migrate.migrate(self.app, self._database)
         for resource in self.app:
             documents = self._documents(resource)
-            if documents is None:  # an index that begins anew needs the log from its beginning
-                self.log.forget(resource.topic, resource.group)
-            done += self._topic_made(resource, documents or 0)
-            done += _missing_topic(self.log, resource.dead_letters, 1, resource.group)
-            self.log.create(resource.dead_letters, 1, kept=True)
+            filled = partial(self._filled, resource, documents)
+            done += topics.make(self.log, resource, indexed=documents is not None, filled=filled)
             done += self.index.migrate(resource)
         return done
 
@@ -148,23 +146,8 @@ class System:
             return None
         return found.documents + found.tombstones
 
-    def _topic_made(self, resource: Declaration, documents: int) -> list[str]:
-        """Makes a topic that is missing. Beside documents or rows it has lost what it held: the group's place then is none that there is,
-        so that the projector ends with NeedsRebuild, until a rebuild has given the group another one.
-        """
-        topic, group = resource.topic, resource.group
-        missing = _missing_topic(self.log, topic, resource.partitions, group)
-        if missing:
-            self.log.forget(topic, group)  # raises while a projector is at work: before the topic is made, or nobody would know any more
-        self.log.create(topic, resource.partitions)
-        if not missing or not (documents or self.store.count(resource)):
-            return missing
-        self.log.move(topic, group, dict.fromkeys(range(resource.partitions), LOST))
-        return [*missing, begins_anew(resource)]
-
-    def _topics(self) -> list[tuple[str, int, str]]:
-        topics = [(resource.topic, resource.partitions, resource.group) for resource in self.app]
-        return topics + [(resource.dead_letters, 1, resource.group) for resource in self.app]
+    def _filled(self, resource: Declaration, documents: int | None) -> bool:
+        return bool(documents or self.store.count(resource))
 
     def command_service(self, relay: Relay | None = None) -> CommandService:
         from twofold.command.http import CommandService
@@ -277,17 +260,6 @@ def resource_of(app: App, name: str) -> Declaration:
 def _require(package: str, extra: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise SettingsError(f"This engine needs more packages: pip install 'twofold[{extra}]'")
-
-
-def _missing_topic(log: EventLog, topic: str, partitions: int, group: str) -> list[str]:
-    """What to do about a topic. Raises Outdated for another count of partitions, as `create` does: it would break the order per key."""
-    try:
-        there = len(log.positions(topic, group))
-    except Outdated:
-        return [f"create topic {topic}"]
-    if there != partitions:
-        log.create(topic, partitions)
-    return []
 
 
 def _folders(settings: Settings) -> dict[Path, list[Path]]:

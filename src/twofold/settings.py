@@ -23,7 +23,7 @@ from twofold.urls import ENGINES, check_url, file_of, scheme, with_password
 # Variables that are no settings: those of workers, of benchmarks, of tests and of the engines for development, and what Kubernetes sets in
 # every container for a service that is named twofold.
 _OTHERS = re.compile(
-    r"TWOFOLD_((TEST|BENCH|CHAOS|ENGINES)_\w+|LEASH|WORKER_NUMBER|KILL_ROUNDS|REBUILD_(PEOPLE|WRITES)"
+    r"TWOFOLD_((TEST|BENCH|CHAOS|ENGINES)_\w+|LEASH|WORKER_(NUMBER|COUNT)|KILL_ROUNDS|REBUILD_(PEOPLE|WRITES)"
     r"|(MYSQL|KAFKA|KAFKA_CONTROLLER|ELASTICSEARCH|OPENSEARCH)_PORT"
     r"|(\w+_)?SERVICE_(HOST|PORT\w*)|(\w+_)?PORT_\d+_(TCP|UDP)\w*)"
 )

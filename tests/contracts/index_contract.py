@@ -224,6 +224,13 @@ class IndexContract:
         assert set(store.get(resource, list("abcdefg"))) == {"a", "b", "e", "g"}
         assert store.apply(resource, []) == []
 
+    def test_a_version_that_is_rejected_keeps_no_older_one_out(self, store: ReadStore, declare: Declare) -> None:
+        resource = declare()
+
+        operations = [live("a", 3, zork=1), live("a", 2), live("a", 3), live("a", 9, zork=1), live("a", 2)]
+        assert [store.apply(resource, [each])[0].verdict for each in operations] == [REJECTED, OK, OK, REJECTED, STALE]
+        assert store.get(resource, ["a"])["a"]["version"] == 3
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [

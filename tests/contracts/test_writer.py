@@ -44,6 +44,7 @@ from twofold.errors import Contended, Problem
 from twofold.record import Record
 from twofold.resource import Declaration
 from twofold.runtime.batcher import LATER
+from twofold.runtime.failures import Failures
 from twofold.store.database import Database
 from twofold.store.outbox import SqlOutbox
 from twofold.store.port import Reply, Tombstone, Writes
@@ -392,6 +393,35 @@ class Cases:
         assert told(answers[:2]) == [201, (409, "mail-taken")]
         assert isinstance(answers[2], ZeroDivisionError)
         assert loaded(store, first.id, last.id).keys() == {first.id}
+
+    def test_what_fails_behind_a_commit_makes_no_error_of_it(self, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever is told of commits may fail; it is logged, and not at each."""
+        monkeypatch.setattr(writing, "_FAILURES", Failures())
+        one, calls = create(), []
+
+        def broken() -> None:
+            calls.append(loaded(store, one.id)[one.id].version)
+            raise RuntimeError("nobody is there")
+
+        writer = Writer(store, broken)
+        with capture_logs() as logs:
+            answers = [outcome(writer, each) for each in (one, patch(one.id, {"name": "Bo"}))]
+        writer.stop()
+        assert (answers, calls) == ([201, 200], [1, 2])
+        assert [(line["event"], line["log_level"]) for line in logs] == [("a commit was not told on", "error")]
+
+    def test_a_connection_that_breaks_behind_a_commit_makes_no_error_of_it(self, writer: Writer, store: SqlStore) -> None:
+        def broken(*_: Any) -> None:
+            raise OSError("gone")
+
+        ana = create()
+        event.listen(store._database._writer.pool, "reset", broken)
+        try:
+            assert told(writer.run([ana])) == [201]
+            assert told(writer.run([patch(ana.id, {"name": "Bo"}), create()])) == [200, 201]
+        finally:
+            event.remove(store._database._writer.pool, "reset", broken)
+        assert loaded(store, ana.id)[ana.id].version == 2
 
     def test_locks_that_do_not_hold_stop_their_own_commands_only(
         self, writer: Writer, store: SqlStore, monkeypatch: pytest.MonkeyPatch

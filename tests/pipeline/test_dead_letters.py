@@ -90,6 +90,45 @@ def test_a_document_that_the_index_refuses_is_a_dead_letter(pipeline: Pipeline) 
     assert pipeline.found() == pipeline.expected()
 
 
+def test_where_the_newest_version_is_refused_an_older_one_of_the_same_poll_is_searchable(pipeline: Pipeline) -> None:
+    resource, system = pipeline.resource, pipeline.system
+    good = noted(pipeline, 1)
+    bad = [record(body(version=version, created_at="the day before"), version=version, resource=resource.name) for version in (2, 3)]
+    system.log.publish(resource.topic, [good, *bad])
+    pipeline.project()
+
+    assert pipeline.found() == {ID: (1, "note 1")}
+    assert [dict(letter.headers)["ce_sequence"] for letter in pipeline.dead_letters()] == [b"2", b"3"]
+    assert system.index.refused(resource, [ID]) == {ID: 3}
+
+    system.log.publish(resource.topic, [good, bad[0]])  # delivered again
+    pipeline.project()
+    assert (pipeline.found(), system.index.refused(resource, [ID])) == ({ID: (1, "note 1")}, {ID: 3})
+    system.log.publish(resource.topic, [noted(pipeline, 4)])
+    pipeline.project()
+    assert pipeline.found() == {ID: (4, "note 4")}
+
+
+def test_of_letters_that_are_retried_an_older_one_is_applied_where_the_newest_is_refused_still(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pipeline.resource
+    bad = record(body(version=3, created_at="the day before"), version=3, resource=resource.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.documents.fits", lambda field, _: field.name != "note")
+        pipeline.system.log.publish(resource.topic, [noted(pipeline, 1), noted(pipeline, 2), bad, bad])
+        pipeline.project()
+    letters = Letters(pipeline.system, resource)
+    assert pipeline.found() == {}
+
+    told = [(letter.row["version"], bool(reason)) for letter, reason in letters.retry(letters.open())]
+
+    assert told == [("1", False), ("2", False), ("3", True), ("3", True)]
+    assert pipeline.found() == {ID: (2, "note 2")}
+    assert pipeline.system.index.refused(resource, [ID]) == {ID: 3}
+    assert [letter.row["version"] for letter in letters.open()] == ["3", "3"]
+
+
 def test_nothing_is_committed_while_dead_letters_cannot_be_written(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     from twofold.errors import Unavailable
     from twofold.projector.projector import Projector

@@ -184,7 +184,7 @@ def test_a_dead_letter_of_what_was_deleted_stays_overtaken(pipeline: Pipeline) -
 
     state = {"name": "x", "email": "x@example.com", "note": None}
     late = from_rows(pipeline.resource, [Row(record.key, 1, state, record.time, record.time)])
-    [(operation, _)] = late.found.values()
+    [(operation, _)] = late.newest.found.values()
     assert [each.verdict for each in pipeline.system.index.apply(pipeline.resource, [operation])] == [Verdict.STALE]
     assert pipeline.found() == {}
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests import engines
 from tests.pipeline.steps import Pipeline
-from twofold.bootstrap import System
+from twofold.bootstrap import LOG, System
 from twofold.errors import NeedsRebuild, Outdated, Unavailable
 from twofold.rebuild.rebuild import rebuild
 from twofold.tools.status import findings, status
@@ -63,6 +66,8 @@ def lose_topic(system: System, topic: str) -> None:
             system.log.positions(topic, "any")
         except Outdated:
             return
+        except Unavailable:  # by half
+            pass
         time.sleep(0.05)
 
 
@@ -97,6 +102,61 @@ def test_a_topic_that_was_lost_with_unread_records_takes_a_rebuild(pipeline: Pip
     changed |= {pipeline.ids[0]: (2, "lost")} if projected else {}
     assert pipeline.found() == {**pipeline.expected(), **changed}
     assert "error" not in status(system)["resources"][resource.name]["topic"]
+
+
+class Crash(BaseException):
+    """Nothing catches it."""
+
+
+def crashing(system: System, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes the log succeeds so many times."""
+    left = iter(range(calls))
+
+    def counted(change: Callable[..., None], *given: Any, **named: Any) -> None:
+        if next(left, None) is None:
+            raise Crash
+        change(*given, **named)
+
+    for name in ("create", "forget", "move"):
+        monkeypatch.setattr(system.log, name, partial(counted, getattr(system.log, name)))
+
+
+def test_wherever_a_crash_comes_it_stays_known_that_a_topic_was_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, resource = pipeline.system, pipeline.resource
+    pipeline.write()
+    pipeline.relay()
+    crashed, calls = True, 0
+    while crashed:
+        lose_topic(system, resource.topic)
+        with monkeypatch.context() as patch:
+            crashing(system, calls, patch)
+            try:
+                system.migrate()
+                crashed = False
+            except Crash:
+                calls += 1
+        assert system.pending([LOG]) or any("begins anew" in each for each in system.left())
+        system.migrate()
+        assert system.pending([LOG]) == []
+        assert ["begins anew" in each for each in system.left()] == [True]
+    assert calls > 4
+
+
+def test_an_index_that_is_lost_too_does_not_make_a_lost_topic_forgotten(pipeline: Pipeline) -> None:
+    pipeline.write()
+    pipeline.relay()
+    pipeline.writer.stop()
+    lose_topic(pipeline.system, pipeline.resource.topic)
+    pipeline.system.migrate()
+    pipeline.system.close()
+    lose(pipeline.system, pipeline.resource.name)
+
+    system = System(pipeline.system.app, pipeline.system.settings)
+    try:
+        system.migrate()
+        assert ["begins anew" in each for each in system.left()] == [True]
+    finally:
+        system.close()
 
 
 def test_a_topic_is_not_made_anew_under_a_projector(pipeline: Pipeline) -> None:

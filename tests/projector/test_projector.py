@@ -153,6 +153,25 @@ def test_of_a_key_the_newest_version_is_applied_in_whatever_order_it_comes() -> 
     assert (index.applied, log.committed) == ([[("a", 3), ("b", 1)]], [0, 1, 2, 3])
 
 
+def test_where_the_index_refuses_the_newest_version_it_is_asked_for_the_next_older_one() -> None:
+    log = Log(change("a", 1), change("a", 2), change("a", 4), change("a", 3), change("b", 1), change("b", 2), change("a", 4))
+    index = Index([REJECTED, OK], REJECTED, [UNAVAILABLE], REJECTED, OK)
+    run(log, index)
+    assert index.applied == [[("a", 4), ("b", 2)], [("a", 4)], [("a", 3)], [("a", 3)], [("a", 2)]]
+    assert [headers(letter)["dlq_offset"] for letter in log.letters] == [b"2", b"3", b"6"]
+    assert (index.refused, log.committed) == ([{"a": 4}], list(range(7)))
+
+
+def test_older_versions_are_not_applied_again_where_the_letters_could_not_be_written() -> None:
+    log, index = Log(change("a", 1), change("a", 2)), Index(REJECTED, OK)
+    log.failing = ["no disk"]
+    projector = Projector(USERS, log, index)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="no disk"):
+        projector.step()
+    projector.step()
+    assert (index.applied, len(log.letters), log.committed) == ([[("a", 2)], [("a", 1)]], 1, [0, 1])
+
+
 def test_an_old_version_is_a_success() -> None:
     log = Log(change("a"))
     run(log, Index(STALE))

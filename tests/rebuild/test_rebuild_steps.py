@@ -168,6 +168,17 @@ def test_what_the_new_index_refuses_is_counted_noted_and_put_aside() -> None:
     assert index.held() == {"001": (1, "Ana")}
 
 
+def test_where_the_newest_version_of_a_poll_is_refused_the_next_older_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the highest that was refused is the one that is noted."""
+    monkeypatch.setattr(catchup, "BATCH", 5)
+    names = ("a", "b", "bad", "bad")
+    store, log, index = Store(), Log(*(message(0, version, name) for version, name in enumerate(names, 1)), committed=0), Index()
+    index.refusing = {"bad": "too bad"}
+    done = run(store, log, index)
+    assert (index.held(), done.refused, index.noted) == ({"000": (2, "b")}, 2, {key(0): 4})
+    assert sorted(dict(letter.headers)["ce_sequence"] or b"" for letter in log.letters) == [b"3", b"4"]
+
+
 def test_a_record_of_another_declaration_is_taken_from_the_table() -> None:
     store, log, index = Store(row(0, 1)), Log(committed=0), Index()
 

@@ -24,7 +24,7 @@ def nothing(_: Any) -> dict[str, Any]:
 
 def test_of_an_id_the_newest_version_is_taken() -> None:
     items = from_messages(USERS, [message(0, 1), message(0, 3), message(1, 1), message(0, 2), deletion(1, 2)], nothing)
-    assert {id_: (operation.version, operation.deleted) for id_, (operation, _) in items.found.items()} == {
+    assert {id_: (operation.version, operation.deleted) for id_, (operation, _) in items.newest.found.items()} == {
         key(0): (3, False),
         key(1): (2, True),
     }
@@ -34,7 +34,7 @@ def test_of_an_id_the_newest_version_is_taken() -> None:
 def test_what_is_no_record_is_passed_over(junk: Message) -> None:
     asked: list[str] = []
     items = from_messages(USERS, [junk, message(0)], lambda ids: asked.extend(ids) or {})  # type: ignore[func-returns-value]
-    assert (list(items.found), items.refused, len(asked)) == ([key(0)], [], 1)
+    assert (list(items.newest.found), items.refused, len(asked)) == ([key(0)], [], 1)
 
 
 def test_a_row_of_which_no_document_can_be_made_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_a_row_of_which_no_document_can_be_made_is_refused(monkeypatch: pytest.M
 
     monkeypatch.setattr(sources, "of_row", made)
     items = from_rows(USERS, [row(0, 4)])
-    assert (items.found, [(each.id, each.version, each.reason) for each in items.refused]) == (
+    assert (items.newest.found, [(each.id, each.version, each.reason) for each in items.refused]) == (
         {},
         [(key(0), 4, "the document cannot be made")],
     )
@@ -51,7 +51,7 @@ def test_a_row_of_which_no_document_can_be_made_is_refused(monkeypatch: pytest.M
 
 def test_a_refused_row_is_a_letter_that_can_be_tried_again() -> None:
     for each in (row(0, 4), Tombstone(key(1), 5, NOW)):
-        [(made, source)] = from_rows(USERS, [each]).found.values()
+        [(made, source)] = from_rows(USERS, [each]).newest.found.values()
         again = read_message(USERS, letter(USERS, source))
         assert (again.id, again.version, again.deleted) == (made.id, made.version, made.deleted)
         assert orjson.loads(again.document) == orjson.loads(made.document)

@@ -40,3 +40,12 @@ def test_hashes_have_all_usable_cores_but_one(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(cores, "_group", lambda: "")
     monkeypatch.setattr(cores, "_quota", lambda _: 3.0)
     assert HashPool.workers() == 2
+
+
+@pytest.mark.parametrize(("workers", "usable", "hashing"), [("1", 8, 7), ("2", 4, 3), ("3", 2, 1), ("8", 1, 1), ("64", 1, 1), ("no", 8, 7)])
+def test_workers_of_one_service_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str, usable: int, hashing: int
+) -> None:
+    monkeypatch.setattr(cores, "GROUPS", tmp_path)
+    monkeypatch.setenv(cores.WORKERS, workers)
+    assert (cores.usable("", tmp_path), HashPool.workers()) == (usable, hashing)

@@ -344,6 +344,14 @@ def test_connections_above_the_bound_are_told_so_and_logged_once() -> None:
 
 
 class TestLeaving:
+    def test_who_closes_its_side_has_left(self) -> None:
+        with running() as run, run.connect() as connection:
+            connection.sendall(b"GET /wait?a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert run.app.entered.acquire(timeout=SECONDS)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100) == b""
+            assert not run.app.open.is_set()
+
     def test_work_whose_client_has_left_is_not_done(self) -> None:
         with running() as run, structlog.testing.capture_logs() as logs:
             busy = run.connect()

@@ -114,6 +114,12 @@ def test_it_is_ready_when_every_worker_serves(supervised: Callable[..., Supervis
     assert sorted(line["worker"] for line in both.said("a worker serves")) == [1, 2]
 
 
+def test_a_worker_is_told_how_many_there_are(supervised: Callable[..., Supervised], tmp_path: Path) -> None:
+    """So that they do not hash passwords on all cores each."""
+    supervised('import os, pathlib; pathlib.Path(f"of-{os.environ[\'TWOFOLD_WORKER_COUNT\']}").touch()\n' + SERVING).serving()
+    assert [path.name for path in tmp_path.glob("of-*")] == ["of-2"]
+
+
 def test_a_worker_that_is_killed_is_started_again(supervised: Callable[..., Supervised]) -> None:
     both = supervised()
     first, second = both.serving()

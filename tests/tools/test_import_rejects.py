@@ -9,10 +9,12 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.tools.conftest import Desk
 
+from twofold.imports.creator import Creator
 from twofold.imports.rejects import Rejects
 
 BAD = 'sku,name,price,stock\nA1,One,1,1\nA2,"Two,2,2\nA3,Three,many,3\nA4,,4,4\nA5,Five,5,5,5\n'
@@ -151,9 +153,47 @@ def test_a_link_that_is_put_there_meanwhile_is_not_followed(desk: Desk, monkeypa
         close(self)
 
     monkeypatch.setattr(rejects.Rejects, "close", late)
-    desk.load("a.csv", "sku,name\nA1,\n")
+    assert desk.load("a.csv", "sku,name\nA1,\n").code == 1
     assert precious.read_text() == "precious"
-    assert not place.is_symlink()
+    assert place.is_symlink()
+
+
+@pytest.mark.parametrize("before", ["", "sku,name,price,stock,_line,_reason,_text,_bytes\r\n"])
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_file_that_is_put_there_meanwhile_is_left_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch, before: str, refused: bool) -> None:
+    """As rejects that somebody has mended, or those of another import."""
+    place, add = desk.folder / "a.rejects.csv", Creator.take
+    if before:
+        place.write_text(before)
+
+    def meanwhile(self: Creator, *given: Any) -> None:
+        (desk.folder / "new").write_text("mine")
+        (desk.folder / "new").rename(place)
+        add(self, *given)
+
+    monkeypatch.setattr(Creator, "take", meanwhile)
+    ran = desk.load("a.csv", BAD if refused else "sku,name\nA1,One\n")
+    assert (ran.code, place.read_text()) == (int(refused), "mine")
+    parts = list(desk.folder.glob(".a.rejects.csv.*"))
+    assert len(parts) == refused
+    for part in parts:
+        assert "many" in part.read_text()
+        assert ran.err.count(str(part.name)) == 2
+        assert "a.rejects.csv was put there or changed meanwhile" in ran.err.replace("\n", " ")
+
+
+def test_a_file_of_rejects_that_is_mended_meanwhile_is_left_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load("a.csv", BAD)
+    place, add = desk.folder / "a.rejects.csv", Creator.take
+
+    def meanwhile(self: Creator, *given: Any) -> None:
+        with place.open("a") as file:
+            file.write("mended")
+        add(self, *given)
+
+    monkeypatch.setattr(Creator, "take", meanwhile)
+    assert desk.load("a.csv", BAD).code == 1
+    assert place.read_text().endswith("mended")
 
 
 def test_secrets_are_left_out_and_that_is_said(desk: Desk) -> None:

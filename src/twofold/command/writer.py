@@ -57,9 +57,12 @@ class Writer:
         self._batcher.stop()
 
     def run(self, commands: Sequence[Command]) -> list[Answer]:
-        """One batch: one answer per command, in order."""
+        """One batch: one answer per command, in order. They hold, whatever becomes of telling it on."""
         answers = self._run(commands)
-        self._committed()
+        try:
+            self._committed()
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was committed is
+            _FAILURES.told("a commit was not told on", error)
         return answers
 
     def _run(self, commands: Sequence[Command], patience: float = LONGEST_WAIT) -> list[Answer]:

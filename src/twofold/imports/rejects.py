@@ -26,6 +26,7 @@ MARKS = {NUMBER, REASON}  # names that each file of rejects has, in its header o
 FORMER = {"line", "reason", "text"}  # those of an object in one of twofold 0.1
 HEAD = 32 << 20  # characters, which the first line of a file of rejects fits into
 DELIMITERS = ",;\t|"
+State = tuple[int, int, int, int]  # which file it is, and what was last written to it
 WITHHELD = "The text of the line is left out here, since it may hold a secret."
 
 
@@ -43,7 +44,7 @@ class Rejects:
         self._encoding = encoding.removesuffix("-sig")
         self.count = 0
         self.blanked = False  # whether a secret was left out
-        _refuse_strangers(path, delimiter)
+        self._replaced = _replaceable(path, delimiter)
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         self._file = _created(self._part)
         if header is not None:
@@ -59,13 +60,20 @@ class Rejects:
                 self._file.write(orjson.dumps(self._object(line, reason), option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
-        """Puts the file in its place; without rejects there is none, and none of an import before."""
+        """Puts the file in its place; without rejects there is none, and none of an import before. What was put there meanwhile stays:
+        Damaged then says where the rejects are, and so does `path`.
+        """
         with self._told():
             self._file.close()
+            ours = self._replaced == _there(self.path)
+            if self.count and not ours:
+                taken, self.path = self.path, self._part
+                raise Damaged(f"{taken} was put there or changed meanwhile, so it was left as it is: the rejects are in {self.path}.")
             if self.count:
                 self._part.replace(self.path)
-            else:
-                self._part.unlink(missing_ok=True)
+                return
+            self._part.unlink(missing_ok=True)
+            if ours:
                 self.path.unlink(missing_ok=True)
 
     @contextmanager
@@ -105,19 +113,31 @@ class Rejects:
         return reason, line.text or None, None
 
 
-def _refuse_strangers(path: Path, delimiter: str) -> None:
-    """A file of that name may be one of rejects, and no other: it will be replaced, or removed."""
+def _replaceable(path: Path, delimiter: str) -> State | None:
+    """What is there, if anything. It may be a file of rejects, and no other: it will be replaced, or removed."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        return
+        return None
     except OSError:
         raise _stranger(path) from None
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode) or not _ours(number, delimiter):
             raise _stranger(path)
+        return _state(os.fstat(number))
     finally:
         os.close(number)
+
+
+def _there(path: Path) -> State | None:
+    try:
+        return _state(path.lstat())
+    except FileNotFoundError:
+        return None
+
+
+def _state(found: os.stat_result) -> State:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _ours(number: int, delimiter: str) -> bool:

@@ -2,7 +2,7 @@
 
 Under load the next batch is made ready while the bulk of the one before runs. An operation that the index may take later is tried
 again, in smaller bulks, while polls with nothing asked for keep the group's membership. One that the index will never take goes to
-the dead letters with its reason, and the stream goes on.
+the dead letters with its reason; where the poll has an older version of its key, that is applied in its place. The stream goes on.
 """
 
 from __future__ import annotations
@@ -79,19 +79,27 @@ class Projector(Service):
             self._take(subscription, 0)
         if batch.undeclared:  # raises Outdated where the index knows such a field, and this code is the older one
             self._index.pending(self._resource)
-        if letters := [*batch.letters, *self._refused(subscription, batch, tried)]:
-            if refused := versions(letters):  # noted first: a try that is repeated leaves the same notes, but more letters
-                self._index.refuse(self._resource, refused)
-            bury(self._resource, self._events, letters)
-            log.warning("dead letters", service=self.name, count=len(letters), first=letters[0][1])
+        while True:
+            batch.judge(self._applied(subscription, batch.newest.operations, self._answer(subscription, tried)))
+            if not batch.newest.found:
+                break
+            tried = self._begun(batch)
+        if batch.letters:
+            self._bury(sorted(batch.letters, key=lambda letter: (letter[0].partition, letter[0].offset)))
         if len(self._batches) > 1:
             self._begun(self._batches[1])
         subscription.commit(batch.messages)
 
+    def _bury(self, letters: Sequence[tuple[Message, str]]) -> None:
+        if refused := versions(letters):  # noted first: a try that is repeated leaves the same notes, but more letters
+            self._index.refuse(self._resource, refused)
+        bury(self._resource, self._events, letters)
+        log.warning("dead letters", service=self.name, count=len(letters), first=letters[0][1])
+
     def _begun(self, batch: Batch) -> Future[Tried]:
         """The index's first answer to a batch, in time; asked once, and once more after an error."""
         if batch.tried is None or (batch.tried.done() and batch.tried.exception() is not None):
-            batch.tried = self._bulks.submit(batch.operations)
+            batch.tried = self._bulks.submit(batch.newest.operations)
         return batch.tried
 
     def _bulk(self, bulks: list[list[Operation]]) -> list[Tried]:
@@ -106,15 +114,6 @@ class Projector(Service):
             return [], str(error)
         reasons = [outcome.reason for outcome in outcomes if outcome.verdict is Verdict.UNAVAILABLE]
         return outcomes, f"{len(reasons)} of {len(outcomes)} operations: {reasons[0]}" if reasons else None
-
-    def _refused(self, subscription: Subscription, batch: Batch, tried: Future[Tried]) -> list[tuple[Message, str]]:
-        """The messages that the index will never take, once it has answered for all of the batch."""
-        outcomes = self._applied(subscription, batch.operations, self._answer(subscription, tried))
-        return [
-            (message, outcome.reason)
-            for (_, message), outcome in zip(batch.newest.values(), outcomes, strict=True)
-            if outcome.verdict is Verdict.REJECTED
-        ]
 
     def _applied(self, subscription: Subscription, operations: list[Operation], tried: Tried) -> Sequence[Outcome]:
         """A final outcome for each. Goes on until the index has answered; gives up only when the service is stopped."""

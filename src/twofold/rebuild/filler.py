@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
 from twofold.errors import Unavailable
 from twofold.index.port import Operation, Outcome, Verdict
-from twofold.letters import bury
+from twofold.letters import bury, versions
 from twofold.rebuild.parts import Parts
 from twofold.rebuild.sources import Items, Refusal, letter
 from twofold.runtime.retry import Backoff
@@ -37,12 +37,29 @@ class Filler:
 
     def fill(self, items: Items, *, anew: bool) -> list[Refusal]:
         """Applies all, however long it takes. Returns what is refused."""
-        left, size, backoff, told = [operation for operation, _ in items.found.values()], len(items.found), Backoff(), False
-        refused = list(items.refused)
+        while items.newest.found:
+            items.judge(self._applied(items.newest.operations, anew=anew))
+        return items.refused
+
+    def put_aside(self, refused: Sequence[Refusal]) -> None:
+        """Noted, and to the dead letters, as the projector does."""
+        if not refused:
+            return
+        resource = self._parts.resource
+        letters = [(letter(resource, each.source), each.reason) for each in refused]
+        self._parts.index.refuse(resource, versions(letters))
+        bury(resource, self._parts.log, letters)
+        self.refused += len(refused)
+        self.examples += [(each.id, each.reason) for each in refused[: EXAMPLES - len(self.examples)]]
+        log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0].reason)
+
+    def _applied(self, operations: Sequence[Operation], *, anew: bool) -> list[Outcome]:
+        """A final outcome for each."""
+        left, size, backoff, told, final = operations, len(operations), Backoff(), False, dict[str, Outcome]()
         while left:
             outcomes, trouble = self._try(left[:size], anew=anew)
-            final = {each.id: outcome for each, outcome in zip(left, outcomes, strict=False) if outcome.verdict is not Verdict.UNAVAILABLE}
-            refused += _refused(items, final)
+            answered = zip(left, outcomes, strict=False)
+            final |= {each.id: outcome for each, outcome in answered if outcome.verdict is not Verdict.UNAVAILABLE}
             left = [each for each in left if each.id not in final]
             if trouble is None:
                 size, told = 2 * size, False
@@ -54,18 +71,7 @@ class Filler:
             self._check()
             if self._stopping.wait(backoff.next()):
                 raise Unavailable("stopped while waiting for the index")
-        return refused
-
-    def put_aside(self, refused: Sequence[Refusal]) -> None:
-        """Noted, and to the dead letters, as the projector does."""
-        if not refused:
-            return
-        resource = self._parts.resource
-        self._parts.index.refuse(resource, {each.id: each.version for each in refused})
-        bury(resource, self._parts.log, [(letter(resource, each.source), each.reason) for each in refused])
-        self.refused += len(refused)
-        self.examples += [(each.id, each.reason) for each in refused[: EXAMPLES - len(self.examples)]]
-        log.warning("dead letters", resource=resource.name, count=len(refused), first=refused[0].reason)
+        return [final[each.id] for each in operations]
 
     def _try(self, operations: Sequence[Operation], *, anew: bool) -> tuple[list[Outcome], str | None]:
         try:
@@ -74,8 +80,3 @@ class Filler:
             return [], str(error)
         reasons = [outcome.reason for outcome in outcomes if outcome.verdict is Verdict.UNAVAILABLE]
         return outcomes, f"{len(reasons)} of {len(outcomes)} operations: {reasons[0]}" if reasons else None
-
-
-def _refused(items: Items, final: Mapping[str, Outcome]) -> list[Refusal]:
-    found = [(*items.found[id_], outcome) for id_, outcome in final.items() if outcome.verdict is Verdict.REJECTED]
-    return [Refusal(operation.id, operation.version, source, outcome.reason) for operation, source, outcome in found]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from twofold import topics
 from twofold.errors import Outdated
 from twofold.index.port import Generations
 from twofold.log.port import EventLog, Position
@@ -20,15 +21,11 @@ from twofold.store.port import Outbox, WriteStore
 UNCOUNTED = 100_000  # pending records, up to which they are counted
 
 
-def begins_anew(resource: Declaration) -> str:
-    return f"topic {resource.topic} begins anew, and the index may lack what was in it: run `twofold rebuild {resource.name}`"
-
-
 def misplaced(resource: Declaration, positions: Iterable[Position]) -> str:
     """Why the projector cannot go on from where its group stands; "" where it can."""
     places = list(positions)
     if any(each.lost for each in places):
-        return begins_anew(resource)
+        return topics.told(resource)
     if any(each.trimmed for each in places):
         return f"topic {resource.topic} no longer holds what the projector needs next: run `twofold rebuild {resource.name}`"
     return ""
@@ -53,7 +50,7 @@ class Losses:
             return _gone(resource) if published > 0 else ""
         if told := misplaced(resource, positions):
             return told
-        return begins_anew(resource) if self._shrunk(resource, positions, published) else ""
+        return topics.told(resource) if self._shrunk(resource, positions, published) else ""
 
     def _shrunk(self, resource: Declaration, positions: Sequence[Position], published: int) -> bool:
         """Whether the topic holds less than it did: than when the live generation was made, or than was ever published."""

@@ -22,8 +22,8 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of it: the generation behind the alias, with its live documents, and the one before; how many documents it refused, and
-    some of them.
+    """What became of it: the generation behind the alias, with its live documents, and the one before; how many documents it refused, in
+    all versions, and some of them.
     """
 
     generation: str

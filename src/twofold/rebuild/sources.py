@@ -9,8 +9,9 @@ import orjson
 import uuid_utils
 
 from twofold.documents import of_row, read_message
-from twofold.index.port import Operation
+from twofold.index.port import Outcome
 from twofold.log.port import Message
+from twofold.newest import Newest
 from twofold.record import Record, Unreadable
 from twofold.resource import Declaration
 from twofold.store.port import Row, Tombstone
@@ -31,21 +32,20 @@ class Refusal:
 
 @dataclass(slots=True)
 class Items:
-    """Operations with what they come from, by id; and `refused`, of which no documents can be made."""
+    """What there is to fill in, with what it comes from; and `refused`, of which no documents can be made, or that the index refuses."""
 
-    found: dict[str, tuple[Operation, Source]] = field(default_factory=dict)
+    newest: Newest[Source] = field(default_factory=Newest)
     refused: list[Refusal] = field(default_factory=list)
 
-    def add(self, operation: Operation, source: Source) -> None:
-        """Of an id the newest version stays."""
-        held = self.found.get(operation.id)
-        if held is None or held[0].version < operation.version:
-            self.found[operation.id] = operation, source
+    def judge(self, outcomes: Sequence[Outcome]) -> None:
+        """Takes the index's final answer. There is more to ask for where it refuses something that there is an older version of."""
+        judged = self.newest.judge(outcomes)
+        self.refused += [Refusal(operation.id, operation.version, source, reason) for operation, source, reason in judged]
 
     def add_rows(self, resource: Declaration, rows: Iterable[Row | Tombstone]) -> None:
         for row in rows:
             try:
-                self.add(of_row(resource, row), row)
+                self.newest.add(of_row(resource, row), row)
             except Unreadable as reason:
                 self.refused.append(Refusal(row.id, row.version, row, str(reason)))
 
@@ -65,7 +65,7 @@ def from_messages(resource: Declaration, messages: Iterable[Message], fetch: Fet
     unknown: set[str] = set()
     for message in messages:
         try:
-            items.add(read_message(resource, message), message)
+            items.newest.add(read_message(resource, message), message)
         except Unreadable:
             unknown.add((message.key or b"").decode(errors="replace"))
     if unknown:

@@ -1,12 +1,16 @@
-"""How many cores this process may use: of the machine's, those that it is bound to, and its control groups' share of them."""
+"""How many cores this process may use: of the machine's, those that it is bound to, its control groups' share of them, and its own share
+among the workers of one service.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
+WORKERS = "TWOFOLD_WORKER_COUNT"  # variable with how many there are, set by their supervisor
 
 
 def usable(group: str | None = None, groups: Path = GROUPS) -> int:
@@ -15,7 +19,12 @@ def usable(group: str | None = None, groups: Path = GROUPS) -> int:
     name = _group() if group is None else group
     folder = groups / name.strip("/")
     quotas = [_quota(each / "cpu.max") for each in (folder, *folder.parents) if each.is_relative_to(groups)]
-    return max(1, min([bound, *(math.ceil(quota) for quota in quotas if quota)]))
+    return max(1, min([bound, *(math.ceil(quota) for quota in quotas if quota)]) // _workers())
+
+
+def _workers() -> int:
+    given = os.environ.get(WORKERS, "")
+    return int(given) if re.fullmatch("[1-9][0-9]?", given) else 1
 
 
 def _group() -> str:

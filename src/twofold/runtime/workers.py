@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from twofold.runtime import cores
 from twofold.runtime.process import LOOP_SECONDS
 from twofold.runtime.retry import Backoff
 from twofold.runtime.server import HTTP_SECONDS
@@ -116,7 +117,8 @@ class Supervisor:
     """Keeps `count` processes of one command running until a signal."""
 
     def __init__(self, count: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._workers = [Worker(number, command, environment) for number in range(1, count + 1)]
+        told = {**environment, cores.WORKERS: str(count)}
+        self._workers = [Worker(number, command, told) for number in range(1, count + 1)]
         self._signals: list[int] = []
 
     def run(self, ready: Callable[[], None]) -> int:

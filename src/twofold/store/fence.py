@@ -23,21 +23,23 @@ TRIES = 10  # for one resource, each of which waits a second for a lock
 def begin(database: Database, connection: Connection, tables: Tables, unit: str, resource: Declaration | None) -> None:
     """Inserts the unit's row, and makes sure of the resource's writers in the same statement. Raises Outdated."""
     if resource is not None:
-        place, lock = database.dialect.place, database.dialect.shared_lock
-        admitted = f"SELECT {place} FROM fence WHERE resource = {place} AND digest = {place} AND admitted = 1{lock}"
         values = (unit, resource.name, resource.fence)
-        if connection.exec_driver_sql(f"INSERT INTO unit (id) {admitted}", values).rowcount == 1:
+        if connection.exec_driver_sql(f"INSERT INTO unit (id) {_let_in(database)}", values).rowcount == 1:
             return
         _take_over(connection, tables.fence, resource)
     database.insert_many(connection, tables.unit, ("id",), [(unit,)])
 
 
-def join(connection: Connection, tables: Tables, resource: Declaration) -> None:
+def join(database: Database, connection: Connection, tables: Tables, resource: Declaration) -> None:
     """Makes sure of the writers of one more resource of a unit. Raises Outdated."""
-    fence = tables.fence
-    mine = select(fence.c.digest).where(fence.c.resource == resource.name, fence.c.digest == resource.fence, fence.c.admitted)
-    if connection.execute(mine.with_for_update(read=True)).first() is None:
-        _take_over(connection, fence, resource)
+    if connection.exec_driver_sql(_let_in(database), (1, resource.name, resource.fence)).first() is None:
+        _take_over(connection, tables.fence, resource)
+
+
+def _let_in(database: Database) -> str:
+    """SQL that gives a value back where the line of a resource and a digest is let in, and holds that line."""
+    place, lock = database.dialect.place, database.dialect.shared_lock
+    return f"SELECT {place} FROM fence WHERE resource = {place} AND digest = {place} AND admitted = 1{lock}"
 
 
 def outdated(connection: Connection, tables: Tables, resource: Declaration) -> str:

@@ -136,7 +136,7 @@ class SqlUnit:
             fence.begin(self._database, self._connection, self._tables, self.doubt.unit, resource)
             self._entered = set()
         elif resource and resource.name not in self._entered:
-            fence.join(self._connection, self._tables, resource)
+            fence.join(self._database, self._connection, self._tables, resource)
         self._entered |= {resource.name} if resource else set()
 
     @contextmanager

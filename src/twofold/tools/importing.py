@@ -28,11 +28,11 @@ from twofold.imports.source import Source, open_source, stem_of
 from twofold.imports.table import Table
 from twofold.imports.updater import Updater
 from twofold.resource import Declaration
-from twofold.runtime.service import Service, stop_all
+from twofold.runtime.service import Service
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
 from twofold.tools.progress import Progress
-from twofold.tools.running import INTERRUPTED, drain, interruptible
+from twofold.tools.running import INTERRUPTED, drain, interruptible, stop
 from twofold.tools.serving import wait_for
 from twofold.users import User
 
@@ -170,7 +170,7 @@ def _load(
             if services:
                 drain(system, services, interrupted)
     finally:
-        stop_all(services)
+        stop(services)
     return _told(outcome, options, rejects, embedded=system.settings.embedded)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from twofold.bootstrap import System
 from twofold.errors import NeedsRebuild, Rejected, Unavailable
-from twofold.index.port import Outcome, Verdict
+from twofold.index.port import Verdict
 from twofold.letters import versions
 from twofold.log.port import Message
 from twofold.projector.batch import read
@@ -85,7 +85,7 @@ class Letters:
         return found
 
     def retry(self, letters: Iterator[Letter]) -> Iterator[tuple[Letter, str]]:
-        """Applies them to the index, in order per key and gated by version; what became of each. Those that it takes are settled."""
+        """Applies the newest of each key that the index takes, gated by version. What became of each; those not refused are settled."""
         standing = _Standing(self._letters())
         for group in _groups(letters):
             found = [self._whole(letter) for letter in group]
@@ -106,12 +106,14 @@ class Letters:
 
     def _applied(self, messages: Sequence[Message]) -> list[str]:
         """Per message, why it cannot be applied still, or ""."""
-        batch = read(self._resource, messages)
-        outcomes = dict(zip(batch.newest, self._system.index.apply(self._resource, batch.operations), strict=True)) if batch.newest else {}
-        if unavailable := [each for each in outcomes.values() if each.verdict is Verdict.UNAVAILABLE]:
-            raise Unavailable(f"The index cannot take {len(unavailable)} documents now: {unavailable[0].reason}")
-        unreadable = {id(message): reason for message, reason in batch.letters}
-        return [unreadable.get(id(message)) or _refusal(outcomes.get(_text(message.key) or "")) for message in messages]
+        batch, resource, index = read(self._resource, messages), self._resource, self._system.index
+        while batch.newest.found:
+            outcomes = index.apply(resource, batch.newest.operations)
+            if unavailable := [each for each in outcomes if each.verdict is Verdict.UNAVAILABLE]:
+                raise Unavailable(f"The index cannot take {len(unavailable)} documents now: {unavailable[0].reason}")
+            batch.judge(outcomes)
+        reasons = {id(message): reason for message, reason in batch.letters}
+        return [reasons.get(id(message), "") for message in messages]
 
     def _settle(self, numbers: Sequence[int], messages: Sequence[Message], how: str, standing: _Standing) -> None:
         """Notes that letters are settled, and that their ids are refused no more, but for those of which another letter is open."""
@@ -206,10 +208,6 @@ def _settled(message: Message) -> list[int]:
 
 def _short(text: str | None) -> str | None:
     return text if text is None or len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
-
-
-def _refusal(outcome: Outcome | None) -> str:
-    return outcome.reason if outcome is not None and outcome.verdict is Verdict.REJECTED else ""
 
 
 def _text(value: bytes | None) -> str | None:

@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import structlog
 
 from twofold.bootstrap import System
-from twofold.runtime.service import Service, stop_all
-from twofold.tools.status import on_the_way, settled
+from twofold.runtime.service import STOP_SECONDS, Service, stop_all
+from twofold.tools.status import Status, errors, on_the_way, settled
 
 T = TypeVar("T")
+log: Any = structlog.get_logger()
+STILL_SECONDS = 15.0  # more than a relay that was killed holds its lease for
 INTERRUPTED = 130  # exit code, as shells have it: 128 and the signal's number
 
 
@@ -28,13 +32,33 @@ def pipeline(system: System) -> Iterator[None]:
             drain(system, services)
         yield
     finally:
-        stop_all(services)
+        stop(services)
 
 
 def drain(system: System, services: list[Service], interrupted: Callable[[], bool] = lambda: False) -> None:
-    """Waits until everything is searchable, or a service has failed, or somebody asks to stop."""
-    while not interrupted() and not settled(on_the_way(system)) and not any(service.ended.is_set() for service in services):
+    """Waits until everything is searchable, or a service has failed, or somebody asks to stop, or nothing gets on for STILL_SECONDS. What
+    is left then is told; nothing of it is lost.
+    """
+    before, until = None, 0.0
+    while not settled(found := on_the_way(system)):
+        pending, lag = found["outbox"].get("pending"), _lag(found)
+        if before != (before := (pending, lag)):
+            until = time.monotonic() + STILL_SECONDS
+        if interrupted() or time.monotonic() >= until or any(service.ended.is_set() for service in services):
+            reasons = [*errors(found), *(service.trouble for service in services if service.trouble)]
+            log.warning("left for the next start", pending=pending, lag=lag, reasons=reasons)
+            return
         time.sleep(0.05)
+
+
+def stop(services: list[Service]) -> None:
+    """Stops all, and tells which did not end in time."""
+    if left := stop_all(services, STOP_SECONDS):
+        log.error("did not stop in time", services=left)
+
+
+def _lag(found: Status) -> int:
+    return sum(resource["topic"].get("lag", 0) for resource in found["resources"].values())
 
 
 class Interrupts:

@@ -30,8 +30,15 @@ def on_the_way(system: System) -> Status:
 
 def settled(found: Status) -> bool:
     """Whether nothing is on its way: no record pending, no message unread, every engine answering."""
-    hops = [found["outbox"], *(hop for resource in found["resources"].values() for hop in resource.values())]
-    return not any("error" in hop or hop.get("pending") or hop.get("lag") for hop in hops)
+    return not errors(found) and not any(hop.get("pending") or hop.get("lag") for hop in _hops(found))
+
+
+def errors(found: Status) -> list[str]:
+    return [hop["error"] for hop in _hops(found) if "error" in hop]
+
+
+def _hops(found: Status) -> list[Status]:
+    return [found["outbox"], *(hop for resource in found["resources"].values() for hop in resource.values())]
 
 
 def _outbox(system: System) -> Status:

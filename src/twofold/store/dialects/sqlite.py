@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -35,8 +36,12 @@ class Sqlite(Dialect):
     def engines(self, url: URL, *, reading: bool) -> tuple[Engine, Engine]:
         path = file_of(url.render_as_string(hide_password=False))
         with embedded.translated():
-            connection = embedded.connect(path, readonly=reading)
-        writer = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True)
+            first = [embedded.connect(path, readonly=reading)]  # at once, so that what is wrong with the file is told
+
+        def connected() -> sqlite3.Connection:  # anew where one is thrown away
+            return first.pop() if first else embedded.connect(path, readonly=reading)
+
+        writer = create_engine("sqlite://", creator=connected, poolclass=StaticPool, hide_parameters=True)
         reader = create_engine(
             "sqlite://", creator=lambda: embedded.connect(path, readonly=True), poolclass=QueuePool, hide_parameters=True, **POOL
         )
