@@ -11,6 +11,7 @@ import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -48,6 +49,9 @@ class Thing(Resource, name="things"):
     colour: Colour | None = None
     mail: Annotated[EmailStr | None, Unique()] = None
     code: Annotated[str | None, Unique()] = None
+    ref: Annotated[UUID | None, Unique()] = None
+    span: timedelta | None = None
+    spans: list[timedelta] = []
     numbers: list[int] = []
     flags: list[bool] = []
     moments: list[datetime] = []
@@ -61,6 +65,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(datetime(1001, 1, 2), datetime(9998, 12, 30), timezones=ZONES)
 DAYS = st.dates(date(1000, 1, 1))
+SPANS = st.timedeltas(timedelta(days=-999_999_998), timedelta(days=999_999_998))
 PRICES = st.integers(-(10**18) + 1, 10**18 - 1).map(lambda cents: Decimal(cents).scaleb(-2))
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=50)
 KINDS = {
@@ -72,6 +77,8 @@ KINDS = {
     "day": DAYS,
     "moment": MOMENTS,
     "price": PRICES,
+    "ref": st.uuids(),
+    "span": SPANS,
     "colour": st.sampled_from(Colour),
     "numbers": st.lists(INTEGERS),
     "flags": st.lists(st.booleans()),
@@ -270,4 +277,4 @@ def test_a_unique_key_does_not_depend_on_how_a_value_is_written(text: str) -> No
 def test_only_keywords_and_plain_kinds_are_filtered_and_single_ones_sorted() -> None:
     filterable = {field.name for field in THING.fields if field.filterable}
     assert filterable == {field.name for field in THING.fields} - {"text", "mail", "code"}
-    assert {field.name for field in THING.fields if field.sortable} == filterable - {"numbers", "flags", "moments", "prices", "words"}
+    assert {field.name for field in THING.fields if field.sortable} == filterable - {"spans", "numbers", "flags", "moments", "prices", "words"}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ from tests.conftest import temporary_folder
 from tests.stack import Stack
 from twofold import App, Keyword, Places, Resource, Text
 from twofold.kinds.datetimes import timestamp
+from twofold.kinds.durations import duration
 from twofold.kinds.kind import INT64
 
 
@@ -39,6 +41,9 @@ class Thing(Resource, name="things"):
     moment: datetime | None = None
     price: Annotated[Decimal | None, Places(4)] = None
     colour: Colour = Colour.RED
+    ref: UUID | None = None
+    span: timedelta | None = None
+    spans: list[timedelta] = []
     numbers: list[int] = []
     ratios: list[float] = []
     flags: list[bool] = []
@@ -56,6 +61,8 @@ RATIOS = st.floats(allow_nan=False, allow_infinity=False)
 DAYS = st.dates(date(1000, 1, 1)).map(date.isoformat)
 MOMENTS = st.datetimes(datetime(1001, 1, 2), datetime(9998, 12, 30), timezones=st.just(UTC)).map(timestamp)
 
+SPANS = st.integers(-(10**15), 10**15).map(duration)
+
 
 def decimals(places: int) -> st.SearchStrategy[str]:
     return st.integers(-(10**18) + 1, 10**18 - 1).map(lambda scaled: f"{Decimal(scaled).scaleb(-places):f}")
@@ -71,6 +78,9 @@ BODIES = st.fixed_dictionaries(
         "day": st.none() | DAYS,
         "moment": st.none() | MOMENTS,
         "price": st.none() | decimals(4),
+        "ref": st.none() | st.uuids().map(str),
+        "span": st.none() | SPANS,
+        "spans": st.lists(SPANS, max_size=3),
         "colour": st.sampled_from(["red", "blau"]),
         "numbers": st.lists(NUMBERS, max_size=3),
         "ratios": st.lists(RATIOS, max_size=3),

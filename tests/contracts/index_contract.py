@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import orjson
 import pytest
@@ -46,6 +47,8 @@ class Rich(Resource, name="rich"):
     born: date | None = None
     seen: datetime | None = None
     price: Annotated[Decimal | None, Places(2)] = None
+    ref: UUID | None = None
+    span: timedelta | None = None
     tags: Annotated[list[str], Keyword()] = []
     lines: Annotated[list[str], Text()] = []
     numbers: list[int] = []
@@ -88,6 +91,8 @@ ALIKE: list[tuple[str, Any, Any]] = [  # two values that must not be taken for o
     ("born", "1000-01-01", "9999-12-31"),
     ("seen", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.679Z"),
     ("price", 2**63 - 1, 2**63 - 2),
+    ("ref", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c11"),
+    ("span", 86_399_999_913_600_000, 86_399_999_913_600_001),
     ("tags", ["x", "y z"], ["X"]),
     ("numbers", [0, 2**53], [2**53 + 1]),
     ("ratios", [2.5, 0.3], [0.30000000000000004]),

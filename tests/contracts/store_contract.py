@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 import pytest
 import uuid_utils
@@ -79,6 +80,10 @@ class Sample(Resource, name="samples"):
     moment: datetime
     price: Annotated[Decimal, Places(2)]
     atoms: Annotated[Decimal, Places(9)]
+    ref: UUID
+    refs: list[UUID]
+    span: timedelta
+    spans: list[timedelta]
     choice: Literal["yes", "no"]
     colour: Colour
     short_or_none: Annotated[str | None, Field(max_length=500)]
@@ -90,6 +95,8 @@ class Sample(Resource, name="samples"):
     moment_or_none: datetime | None
     price_or_none: Annotated[Decimal | None, Places(2)]
     colour_or_none: Colour | None
+    ref_or_none: UUID | None
+    span_or_none: timedelta | None
 
 
 APP = App(Member, Sample)
@@ -124,12 +131,15 @@ NASTY: dict[str, list[Any]] = {
         Decimal("1E3"),
     ],
     "atoms": [Decimal(0), Decimal("0.000000001"), Decimal("-999999999.999999999")],
+    "ref": [UUID(int=0), UUID(int=2**128 - 1), UUID("0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10")],
+    "refs": [[], [UUID(int=number) for number in range(100)]],
+    "span": [timedelta(0), timedelta(milliseconds=-1), timedelta(days=999_999_999), timedelta(days=-999_999_999), timedelta(seconds=1.5)],
+    "spans": [[], [timedelta(milliseconds=1), timedelta(days=1)]],
     "choice": ["yes", "no"],
     "colour": list(Colour),
 }
-NASTY |= {
-    f"{name}_or_none": [*NASTY[name], None] for name in ("short", "words", "whole", "ratio", "flag", "day", "moment", "price", "colour")
-}
+OPTIONAL = ("short", "words", "whole", "ratio", "flag", "day", "moment", "price", "colour", "ref", "span")
+NASTY |= {f"{name}_or_none": [*NASTY[name], None] for name in OPTIONAL}
 
 
 def new_id() -> str:
