@@ -41,7 +41,8 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
     if isinstance(row, Tombstone):
         return _tombstone(row.id, row.version)
     for field in resource.public:
-        if not fits(field, row.state[field.name]):
+        value = row.state[field.name]
+        if type(value) is not field.plain and not fits(field, value):
             mend = f"change it there, then run `twofold verify {resource.name} --repair`"
             raise Unreadable(f"the field {field.name} does not hold {_kind(field)} in the table: {mend}")
     system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}
@@ -56,7 +57,8 @@ def document(resource: Declaration, record: Record) -> bytes:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
-        if field.name in value and not fits(field, value[field.name]):
+        found = value.get(field.name, value)
+        if type(found) is not field.plain and found is not value and not fits(field, found):
             raise Unreadable(f"the field {field.name} does not hold {_kind(field)}")
     if record.value and verbatim:
         return record.value

@@ -87,6 +87,11 @@ class Field:
         return not self.secret and (self.kind.form != "string" or self.keyword)
 
     @property
+    def plain(self) -> type | None:
+        """State of exactly this type fits the field, without a look."""
+        return None if self.many else self.kind.plain
+
+    @property
     def sortable(self) -> bool:
         return self.filterable and not self.many
 

@@ -19,6 +19,7 @@ class Boolean(Kind):
     name = "boolean"
     types = (bool,)
     form: ClassVar[Form] = "boolean"
+    plain: ClassVar = bool
     schema: ClassVar = {"type": "boolean"}
     example = "true or false."
     member = ((bool,), "true or false")

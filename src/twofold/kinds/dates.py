@@ -23,6 +23,7 @@ class Date(Kind):
     name = "date"
     types = (date,)
     form: ClassVar[Form] = "date"
+    plain: ClassVar = str
     schema: ClassVar = {"type": "string", "format": "date"}
     example = "A date, for example 2026-01-31."
     core = "date"

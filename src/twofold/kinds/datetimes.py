@@ -23,6 +23,7 @@ class DateTime(Kind):
     name = "datetime"
     types = (datetime,)
     form: ClassVar[Form] = "datetime"
+    plain: ClassVar = str
     schema: ClassVar = {"type": "string", "format": "date-time"}
     example = "A date and time with a zone, for example 2026-01-31T12:00:00Z."
     core = "datetime"

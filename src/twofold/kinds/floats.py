@@ -23,6 +23,7 @@ class Float(Kind):
     name = "float"
     types = (float,)
     form: ClassVar[Form] = "float"
+    plain: ClassVar = float
     schema: ClassVar = {"type": "number"}
     example = "A number, for example 1.5."
     member = ((int, float), "a number")

@@ -34,8 +34,10 @@ class Kind(ABC):
     form: ClassVar[Form]
     schema: ClassVar[Mapping[str, Json]]  # JSON Schema of state
     example: ClassVar[str]  # a sentence: what a text should be
+    plain: ClassVar[type | None] = None  # state of exactly this type fits, without a look
     member: ClassVar[tuple[tuple[type, ...], str]] = ((str,), "a string")  # what the JSON body of a search has, in types and in words
     core: ClassVar[str] = ""  # the type of Pydantic's schema that `look` and `look_at_key` stand before
+    is_converted: ClassVar[bool] = False  # tables and documents hold it in another form than state
     is_text: ClassVar[bool] = False  # Text, Keyword and Begins are for it, and an empty text is a value
     is_number: ClassVar[bool] = False  # has statistics and ranges
     intervals: ClassVar[tuple[str, ...]] = ()  # of the calendar, that it is counted by; it has ranges then
@@ -45,6 +47,9 @@ class Kind(ABC):
     samples: ClassVar[tuple[Json, ...]] = ()  # state for a benchmark's bodies, the likeliest to be taken first
     has_marks: ClassVar[bool] = False  # `marked` has room for a mark
 
+    def __init_subclass__(cls) -> None:
+        cls.is_converted = cls.stored is not Kind.stored
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
 
@@ -53,11 +58,6 @@ class Kind(ABC):
 
     def __repr__(self) -> str:
         return self.name
-
-    @property
-    def is_converted(self) -> bool:
-        """Whether tables and documents hold it in another form than state."""
-        return type(self).stored is not Kind.stored
 
     def encode(self, field: Field, value: Any) -> Json:
         """From Python to state."""

@@ -26,6 +26,7 @@ class String(Kind):
     name = "string"
     types = (str, EmailStr)
     form: ClassVar[Form] = "string"
+    plain: ClassVar = str
     schema: ClassVar = {"type": "string"}
     example = "Text in UTF-8."
     is_text = True
