@@ -20,6 +20,7 @@ LOOK_SECONDS = 0.05
 STOP_SECONDS = 10.0 + 2.0  # docs/operations.md promises 10 s; the rest is for a machine that is starved
 UP_SECONDS = 150.0
 GIVE_UP = "in vain"  # the last words of a role that gives up, with exit code 1, for its supervisor to start another
+UNFINISHED = "did not stop in time"  # the last words of one that ends although a call to an engine has not come back
 TAIL = 2000  # characters of a log that are told
 AGAIN_SECONDS = 1.0  # until a role that ended unasked is started again
 
@@ -32,6 +33,8 @@ class Supervisor:
         self._asked: dict[str, float] = {}  # role -> when it was sent SIGTERM
         self._early: set[str] = set()  # roles that were sent it before they said anything: they may not have heard of it yet
         self._down: set[str] = set()  # roles that a fault killed and keeps away
+        self._away: set[str] = set()  # engines that a fault has killed or paused
+        self._held_up: set[str] = set()  # roles that were sent SIGTERM while an engine was away, or before it was back
         self._due: dict[str, float] = {}  # roles that ended unasked -> when they are started again
         self._ready = {name: role.spawn() for name, role in cluster.roles.items()}
         self._closing = False
@@ -100,9 +103,11 @@ class Supervisor:
     def _ended(self, name: str, role: Role) -> None:
         """After SIGTERM."""
         code = role.process.returncode if role.process else None
-        if code != 0 and not (code == -signal.SIGTERM and name in self._early):
+        waited = code == 1 and UNFINISHED in _tail(role) and (self._away or name in self._held_up)  # for an answer of that engine
+        if code != 0 and not waited and not (code == -signal.SIGTERM and name in self._early):
             self._history.complain(f"{name}: exit code {code} after SIGTERM; {_tail(role)}")
         del self._asked[name]
+        self._held_up.discard(name)
         if self._closing:
             self._down.add(name)
         else:
@@ -125,6 +130,8 @@ class Supervisor:
         if fault.kind == "cut":
             self._cut()
         elif engine is not None:
+            self._away.add(fault.target)
+            self._held_up |= self._asked.keys()
             (engine.kill if fault.kind == "kill" else engine.pause)()
         elif fault.kind == "term":
             self._terminate(fault.target)
@@ -142,6 +149,7 @@ class Supervisor:
     def _end(self, fault: Fault) -> None:
         engine, role = self._cluster.engines.get(fault.target), self._cluster.roles.get(fault.target)
         if engine is not None and fault.kind in ("kill", "pause"):
+            self._away.discard(fault.target)
             (engine.spawn if fault.kind == "kill" else engine.resume)()
         elif role is not None and fault.kind == "kill" and fault.target in self._down:
             self._down.remove(fault.target)
@@ -153,6 +161,8 @@ class Supervisor:
         role = self._cluster.roles[name]
         if self._running(name) and name not in self._asked and role.process is not None:
             self._asked[name] = time.monotonic()
+            if self._away:
+                self._held_up.add(name)
             (self._early.discard if self._ready[name].is_set() else self._early.add)(name)
             role.process.send_signal(signal.SIGTERM)
 
