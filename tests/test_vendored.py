@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SWAGGER = ROOT / "src/twofold/runtime/swagger"
-FOLDERS = [SWAGGER]
+FOLDERS = [SWAGGER, ROOT / "src/twofold/command/common_passwords"]
 
 
 def sums(folder: Path) -> dict[str, str]:
