@@ -242,8 +242,8 @@ def test_the_column_of_a_unique_key_is_taken_too() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_RESOURCES))
-def test_names_of_resources_that_are_addresses_of_the_services_are_refused_with_all_of_them(name: str) -> None:
-    told = rf"Sample: the name '{name}' cannot be used: /{name} is an address of the services themselves, as are /capabilities, /docs, "
+def test_names_of_resources_that_are_kept_for_the_services_are_refused_with_all_of_them(name: str) -> None:
+    told = rf"Sample: the name '{name}' cannot be used: /{name} is kept for the services themselves, as are /capabilities, /docs, "
     with pytest.raises(DeclarationError, match=rf'{told}.*choose another, for example name="all-{name}"'):
         declare(str, name=name)
     declare(str, name=f"all-{name}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from twofold.cli_options import AppPath, Data, LogUrl, ReadUrl, WriteUrl, settings_of
+from twofold.imports.options import Options, format_named, renamed
 
 imports = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 ENDINGS = "By its ending: .csv .tsv .ndjson .jsonl .json, each also with .gz; - for standard input."
@@ -42,8 +43,7 @@ def import_(
 
     Exit codes: 0 all lines were taken; 1 lines were rejected, or the file is damaged or a part only; 2 nothing was done; 130 interrupted.
     """
-    from twofold.imports.options import Options, format_named, renamed  # noqa: PLC0415 - keeps --help quick
-    from twofold.tools import importing  # noqa: PLC0415
+    from twofold.tools import importing  # noqa: PLC0415 - keeps --help quick
 
     settings = settings_of(locals())
     options = Options(

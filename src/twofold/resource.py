@@ -24,7 +24,7 @@ from twofold.names import IDENTIFIER, RESERVED
 from twofold.widths import refuse_wide
 
 __all__ = ["FREE", "RESERVED", "App", "CommandSpec", "Context", "Declaration", "Resource", "command"]
-RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})
+RESERVED_RESOURCES = frozenset({"docs", "livez", "readyz", "status", "metrics", "problems", "capabilities"})  # metrics: for later
 RESERVED_TABLES = frozenset({"outbox", "unit", "tombstone", "receipt", "lease", "fence", "column_kind"})
 _RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ENGINE_NAMES = {
@@ -230,7 +230,7 @@ def _declare(
 def _check_names(cls: type, name: str, table: str, partitions: int, commands: Sequence[str]) -> None:
     if name in RESERVED_RESOURCES:
         addresses = ", ".join(f"/{each}" for each in sorted(RESERVED_RESOURCES))
-        told = f"/{name} is an address of the services themselves, as are {addresses}"
+        told = f"/{name} is kept for the services themselves, as are {addresses}"
         raise DeclarationError(f'{cls.__name__}: the name {name!r} cannot be used: {told}; choose another, for example name="all-{name}"')
     if not _RESOURCE.fullmatch(name):
         fix = f'class {cls.__name__}(Resource, name="things"): at most 63 lower-case letters, digits and -'

@@ -51,7 +51,7 @@ def test_status_is_told_to_this_machine_alone(up: Role, tmp_path: Path) -> None:
     assert "users" in json.loads(run(["status", "--json"], up.environment, tmp_path).stdout)["resources"]
 
 
-def test_no_resource_can_have_the_name_of_a_path_of_the_services(shared_stack) -> None:
+def test_no_resource_can_have_the_name_of_a_path_of_the_services_and_no_other_is_reserved(shared_stack) -> None:
     services: list[Web] = [shared_stack.commands.http, shared_stack.queries.http]
     first = {route.path.split("/")[1] for service in services for route in service.router.routes}  # type: ignore[attr-defined]
-    assert {name for name in first if name.isalpha()} - {"users"} | {"status"} <= RESERVED_RESOURCES
+    assert {name for name in first if name.isalpha()} - {"users"} | {"status", "metrics"} == RESERVED_RESOURCES

@@ -98,6 +98,12 @@ def test_common_ones_are_known_however_they_are_written(password: str) -> None:
     assert is_common(password)
 
 
+def test_each_of_the_list_is_known() -> None:
+    listed = passwords._COMMON.read_text("ascii").splitlines()
+    assert len(listed) == 30_000
+    assert all(map(is_common, listed))
+
+
 @pytest.mark.parametrize("password", ["correct horse battery", "пароль верный", "🐎🔋📎✅"])
 def test_others_are_not_common(password: str) -> None:
     assert not is_common(password)

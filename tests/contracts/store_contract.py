@@ -237,9 +237,9 @@ def hold(stranger: Stranger, *rows: Row) -> None:
 
 def through(proxy: Proxy, url: str) -> Iterator[SqlStore]:
     to = make_url(url).set(host="127.0.0.1", port=proxy.port, query={"ssl_disabled": "true"})
-    store = SqlStore(APP, emptied(Database(to.render_as_string(hide_password=False))))
-    yield store
-    store.close()
+    database = emptied(Database(to.render_as_string(hide_password=False)))
+    yield SqlStore(APP, database)
+    database.dispose()
 
 
 @contextmanager
@@ -647,14 +647,16 @@ class StoreContract:
         assert found
         assert all(good and text for good, text in found)
 
-    def test_close_may_be_called_twice(self, store: SqlStore) -> None:
+    def test_a_database_may_be_disposed_of_twice(self, store: SqlStore, database: Database) -> None:
         saved(store, created(member()))
-        store.close()
-        store.close()
+        database.dispose()
+        database.dispose()
 
-    def test_after_close_everything_is_unavailable(self, store: SqlStore, outbox: SqlOutbox) -> None:
+    def test_after_its_database_is_disposed_of_everything_is_unavailable(
+        self, store: SqlStore, outbox: SqlOutbox, database: Database
+    ) -> None:
         store.count(MEMBERS)
-        store.close()
+        database.dispose()
         calls: list[Callable[[], Any]] = [
             lambda: store.unit().__enter__(),
             lambda: store.settle(Doubt(new_id())),

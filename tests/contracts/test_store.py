@@ -118,9 +118,9 @@ class TestMysql(ScansContract, StoreContract):
     @pytest.fixture
     def other(self, mysql: str, database: Database) -> Iterator[SqlStore]:
         """The store of another process."""
-        other = SqlStore(APP, Database(mysql))
-        yield other
-        other.close()
+        database = Database(mysql)
+        yield SqlStore(APP, database)
+        database.dispose()
 
     def test_missing_tables_are_outdated(self, store: SqlStore, stranger: Stranger) -> None:
         query(stranger, "ALTER TABLE members RENAME TO hidden")

@@ -847,9 +847,9 @@ class TestMysqlThroughABadNetwork:
 class TestServerInTrouble:
     @pytest.fixture
     def store(self, private_mysql: str) -> Iterator[SqlStore]:
-        store = SqlStore(APP, emptied(Database(private_mysql)))
-        yield store
-        store.close()
+        database = emptied(Database(private_mysql))
+        yield SqlStore(APP, database)
+        database.dispose()
 
     @pytest.fixture
     def writer(self, store: SqlStore) -> Iterator[Writer]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from twofold.command.purger import Purger
 from twofold.errors import Contended, EngineError, NeedsRebuild, Outdated, Stalled, Unavailable
+from twofold.projector.projector import Projector
+from twofold.relay.relay import Relay
 from twofold.runtime import service as module
 from twofold.runtime.service import Service, stop_all
+from twofold.runtime.workers import Leash
 
 SECONDS = 10
 
@@ -224,3 +230,9 @@ def test_starting_and_stopping_from_ten_threads_at_once(kind: type[Service]) -> 
         assert service.stop()
         assert service.failure is None
         assert service.started.is_set() == service.ended.is_set()
+
+
+@pytest.mark.parametrize("kind", [Projector, Relay, Purger, Leash])
+def test_what_is_private_of_a_service_is_not_used_by_its_kinds(kind: type[Service]) -> None:
+    private = {name for name in (*vars(Service), *vars(Service("any"))) if re.match(r"_[a-z]", name)}
+    assert private & set(re.findall(r"self\.(_\w+)", inspect.getsource(kind))) == set()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 import pytest
 from tests.tools.conftest import Desk
 
@@ -12,7 +9,6 @@ from twofold.bootstrap import System
 from twofold.command.decide import Command
 from twofold.command.writer import Writer
 from twofold.imports import creator
-from twofold.store.sql import SqlStore
 
 PEOPLE = "name,city\nAnn,Oslo\nBea,Rome\nCid,Lima\n"
 
@@ -65,20 +61,6 @@ def test_clients_cannot_take_the_keys_of_an_import(desk: Desk) -> None:
 
     assert not http._KEY.fullmatch(creator.KEY + "a")
     assert not creator.KEY.isascii()
-
-
-def test_a_receipt_of_something_else_is_no_proof(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever lies under a line's key, only what was asked for under it counts as done."""
-    desk.load("people.csv", PEOPLE, resource="leads")
-    look = SqlStore.look
-
-    def forged(self: SqlStore, *asked: Any) -> Any:
-        taken, found = look(self, *asked)
-        return taken, {key: dataclasses.replace(receipt, fingerprint=b"?" * 32) for key, receipt in found.items()}
-
-    monkeypatch.setattr(SqlStore, "look", forged)
-    again = desk.load("people.csv", PEOPLE, resource="leads")
-    assert (again.code, again.tally) == (1, "created 0, already there 0, rejected 3")
 
 
 def test_a_secret_is_in_no_key(desk: Desk) -> None:

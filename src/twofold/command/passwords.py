@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -27,6 +28,7 @@ PHC = re.compile(r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/
 _FOREIGN = re.compile(r"\$(argon2\w*|2[abxy]?|scrypt|s0|pbkdf2[\w-]*|[1567]|y|gy|sha1|apr1|P|H)\$")
 _COSTS = re.compile(r"m=(\d+),t=(\d+),p=(\d+)")
 MAX_MEMORY, MAX_PASSES, MAX_LANES = 1 << 20, 100, 16  # KiB, at each login; what a hash asks for is paid by who checks it
+_COMMON = Path(__file__).parent / "common_passwords/passwords.txt"
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
@@ -56,9 +58,7 @@ def is_common(password: str) -> bool:
 
 @cache
 def _common() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 400 KB, for those who need it
-
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    return frozenset(_COMMON.read_text("ascii").split())
 
 
 class HashPool:

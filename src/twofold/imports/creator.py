@@ -48,8 +48,6 @@ class Creator(Loader):
             key, mark = keys[each.line.number], marks[each.line.number]
             if key not in found:
                 new.append((each.line, self.creation(each, (key, mark))))
-            elif found[key].fingerprint != mark:
-                self.rejected(each.line, Problem(422, "idempotency-key-reused", "The key of this line belongs to something else."))
             elif isinstance(alive.get(found[key].id), Row):
                 self.tally.already += 1
             else:
@@ -57,7 +55,7 @@ class Creator(Loader):
         return gone
 
     def _key(self, ready: Prepared, mark: bytes, turn: int) -> str:
-        """The key of a line, in its first turn, and in those after what it had made was deleted."""
+        """The key of a line, in its first turn, and in those after what it had made was deleted. Of another line, nothing lies under it."""
         parts = (self.resource.name.encode(), self._first or b"", f"{ready.line.number}/{turn}".encode(), mark)
         return KEY + hashlib.sha256(b"\0".join(parts)).hexdigest()
 

@@ -125,7 +125,7 @@ class Projector(Service):
             answered = zip(left, outcomes, strict=False)
             final |= {each.id: outcome for each, outcome in answered if outcome.verdict is not Verdict.UNAVAILABLE}
             left = [each for each in left if each.id not in final]
-            self._told(trouble)
+            self.report(trouble)
             if trouble is None:
                 size *= 2
                 backoff.reset()

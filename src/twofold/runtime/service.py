@@ -91,13 +91,13 @@ class Service:
         except (NeedsRebuild, Outdated, Stalled):
             raise
         except EngineError as error:
-            self._told(str(error))
+            self.report(str(error))
             return backoff.next()
         backoff.reset()
-        self._told(None)
+        self.report(None)
         return pause
 
-    def _told(self, trouble: str | None) -> None:
+    def report(self, trouble: str | None) -> None:
         """Logs when trouble begins and ends, not at every try."""
         if trouble is not None and self.trouble is None:
             log.warning("waiting for an engine", service=self.name, reason=trouble)

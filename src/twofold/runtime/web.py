@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -36,7 +35,7 @@ _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="docs/static/favicon-32x32.png"><link rel="stylesheet" href="docs/static/swagger-ui.css"><div id="swagger-ui"></div>
 <script src="docs/static/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></html>"""
-_SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_SWAGGER, _SWAGGER_FILES = Path(__file__).parent / "swagger", ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 
@@ -135,7 +134,7 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
         Route("/problems/{code}", _explain),
         Route("/docs", lambda _: HTMLResponse(_DOCS.format(title=title), headers=docs)),
         Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=docs)),
-        *_swagger(),
+        *(Route(f"/docs/static/{name}", _file(_SWAGGER / name)) for name in _SWAGGER_FILES),
     ]
     return Web([*routes, *shared])
 
@@ -246,15 +245,6 @@ def _http_problem(error: HTTPException) -> Problem:
     codes = {404: ("not-found", "There is nothing at this address."), 405: ("method-not-allowed", "This address does not take the method.")}
     code, detail = codes.get(error.status_code, ("malformed-header", "The request cannot be understood."))
     return Problem(error.status_code, code, detail, headers=dict(error.headers or {}))
-
-
-def _swagger() -> list[BaseRoute]:
-    """Swagger UI's files that the page needs, found without importing the package that carries them."""
-    spec = importlib.util.find_spec("swagger_ui")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("The package swagger-ui-py is missing.")
-    folder = Path(spec.origin).parent / "static"
-    return [Route(f"/docs/static/{name}", _file(folder / name)) for name in _SWAGGER]
 
 
 def _file(path: Path) -> Callable[[Request], Response]:

@@ -229,9 +229,6 @@ class SqlStore:
                     raise Outdated(reason)
             return self._database.dialect.findings(connection)
 
-    def close(self) -> None:
-        self._database.dispose()
-
 
 def _row(resource: Declaration, values: Sequence[Any]) -> Row:
     names = [field.name for field in resource.public]
