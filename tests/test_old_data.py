@@ -55,6 +55,7 @@ def test_it_is_changed_and_found(stack: Stack) -> None:
     again = stack.command.post("/articles", make.body(5), idempotency_key="key-5")
     assert (again.headers["idempotent-replayed"], again.json()) == ("true", MADE["answers"][5])
     stack.settle()
-    found = stack.query.get("/articles", {"filter": "price = 12 AND amount < 0 AND born = 1004-02-28", "facets": "price:stats,seen:year"}).json()
+    asked = {"filter": "price = 12 AND amount < 0 AND born = 1004-02-28", "facets": "price:stats,seen:year"}
+    found = stack.query.get("/articles", asked).json()
     assert [each["id"] for each in found["items"]] == [one["id"]]
     assert found["facets"]["price:stats"]["avg"] == "12.0000"

@@ -1,4 +1,5 @@
-"""Makes `folder.tar.gz` and `made.json` anew, by the code of whichever version is imported: `PYTHONPATH=<older>/src:. python -m tests.old.make`.
+"""Makes `folder.tar.gz` and `made.json` anew, by the code of the version that is imported:
+`PYTHONPATH=<older>/src:. python -m tests.old.make`.
 
 The folder has rows, tombstones, receipts and secrets of every kind, records that the projector has not read, and records that the relay has
 not taken. `made.json` has what both services answered, and what the tables and the index of engines looked like.

@@ -34,11 +34,11 @@ class Article(Resource, name="articles", partitions=2):
     colour: Colour = Colour.RED
     size: Literal["s", "m"] | None = None
     status: Annotated[Literal["new", "sold"], Guarded()] = "new"
-    tags: Annotated[list[str], Keyword()] = []
-    amounts: list[int] = []
-    prices: Annotated[list[Decimal], Places(3)] = []
-    days: list[date] = []
-    moments: list[datetime] = []
+    tags: Annotated[list[str], Keyword()] = Field(default_factory=list)
+    amounts: list[int] = Field(default_factory=list)
+    prices: Annotated[list[Decimal], Places(3)] = Field(default_factory=list)
+    days: list[date] = Field(default_factory=list)
+    moments: list[datetime] = Field(default_factory=list)
     password: Annotated[Password, Field(min_length=8)]
     pin: Secret
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from twofold import __version__
 from twofold.fields import Field
 from twofold.resource import Declaration
 
@@ -35,8 +36,6 @@ _PROBLEM_ERROR = {
 
 def document(title: str, description: str, paths: Json, schemas: Json) -> Json:
     """The whole document, OpenAPI 3.1.0."""
-    from twofold import __version__  # noqa: PLC0415 - the package imports this module's users
-
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
