@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import threading
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,14 +17,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from tests.pipeline.systems import database, make_app, real_settings, remove
 
 import twofold
 from twofold import users
 from twofold.bootstrap import System
-from twofold.errors import FolderInUse, NeedsRebuild, Outdated
+from twofold.errors import FolderInUse, NeedsRebuild, Outdated, Unavailable
 from twofold.opening import OpenSystem
 from twofold.projector.projector import Projector
-from twofold.settings import Settings
+from twofold.settings import Settings, load
 
 NEW = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
 Http = httpx.AsyncClient
@@ -252,8 +253,34 @@ def test_run_raises_what_no_waiting_mends(system: OpenSystem, monkeypatch: pytes
 
 def test_only_the_engine_that_is_used_is_asked(folder: Path) -> None:
     """A program that mounts the query service alone needs no write store."""
-    settings: Any = Settings(data=folder, write_url="mysql://nobody@127.0.0.1:1/none", log_url="kafka://127.0.0.1:1")
+    settings = Settings(data=folder, write_url="mysql://nobody@127.0.0.1:1/none", log_url="kafka://127.0.0.1:1")
     with twofold.open(users.app, Settings(data=folder)):
         pass
     with twofold.open(users.app, settings) as system:
         assert system.query_app is not None
+        with pytest.raises(Unavailable):
+            _ = system.command_app
+
+
+@pytest.mark.engine
+def test_on_real_engines_it_wants_a_migration_and_may_be_open_twice() -> None:
+    name = f"t{uuid.uuid4().hex[:12]}"
+    app, settings = make_app(name), load(**real_settings(name, "elasticsearch"))
+
+    async def talk(http: Http) -> None:
+        made = await http.post(f"/commands/{name}", json={"name": "Ana", "email": "ana@example.com"})
+        headers = {"Consistency-Token": made.headers["consistency-token"], "Prefer": "wait=10"}
+        while (found := await http.get(f"/api/käse/{name}?q=ana", headers=headers)).status_code == 503:
+            assert found.json()["code"] == "projection-lagging"  # the group takes its time to gather
+        assert [each["id"] for each in found.json()["items"]] == [made.json()["id"]]
+
+    with ExitStack() as stack:
+        stack.callback(remove, name, "elasticsearch")
+        stack.enter_context(database(name))
+        with twofold.open(app, settings) as system, pytest.raises(Outdated, match="Run `twofold migrate` first"):
+            _ = system.command_app
+        with closing(System(app, settings)) as migrated:
+            migrated.migrate()
+        with twofold.open(app, settings) as other:
+            assert other.command_app is not None
+            visit(site(twofold.open(app, settings)), talk)
