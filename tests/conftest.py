@@ -12,20 +12,18 @@ from pathlib import Path
 
 import pytest
 import structlog
-from argon2 import PasswordHasher
 from hypothesis import settings
 
 from tests.stack import Stack
 from twofold import users
 from twofold.command import passwords
 from twofold.resource import App
+from twofold.testing import MEMORY, QUICK
 
 settings.register_profile("twofold", database=None, deadline=None)
 settings.load_profile("twofold")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put this into the background: what tests start would ignore Ctrl-C too
     signal.signal(signal.SIGINT, signal.default_int_handler)
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the smallest cost that the library allows
-MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits for a disk
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = {"requirements.lock": ("mysql", "kafka", "elasticsearch"), "requirements-test.lock": ("mysql", "kafka", "elasticsearch", "test")}
+ENGINES = ("mysql", "kafka", "elasticsearch")
+EXTRAS = {"requirements.lock": ENGINES, "requirements-test.lock": (*ENGINES, "testing", "test")}
 
 
 def locked(file: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from twofold.declared import Document
 from twofold.emails import Email
 from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
+from twofold.opening import open_system as open  # noqa: A004 - in a namespace of its own, as gzip.open is
 from twofold.resource import App, Context, Resource
 from twofold.resource import command as _command
 
@@ -30,4 +31,5 @@ __all__ = [
     "Text",
     "Unique",
     "command",
+    "open",
 ]

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -36,6 +36,7 @@ from twofold.urls import file_of, scheme
 
 if TYPE_CHECKING:
     from twofold.command.http import CommandService
+    from twofold.command.passwords import HashPool
     from twofold.index.elastic import ElasticIndex
     from twofold.query.http import QueryService
     from twofold.rebuild.parts import Parts
@@ -114,6 +115,17 @@ class System:
                 found += self.index.pending(resource)
         return found
 
+    def refuse_pending(self, needs: Iterable[str]) -> None:
+        """Raises Outdated where `migrate` has something to do, Unavailable for an engine that does not answer."""
+        if missing := self.pending(needs):
+            raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
+
+    def migrate_embedded(self) -> None:
+        """Migrates the embedded default: nobody else can while this process has its files. Leaves other engines alone."""
+        settings = self.settings
+        if all(scheme(url) == "sqlite" for url in (settings.write_url, settings.log_url, settings.read_url)):
+            self.migrate()
+
     def migrate(self) -> list[str]:
         """Brings all three engines to what the app declares. Returns what was done."""
         from twofold.store import migrate
@@ -149,12 +161,12 @@ class System:
     def _filled(self, resource: Declaration, documents: int | None) -> bool:
         return bool(documents or self.store.count(resource))
 
-    def command_service(self, relay: Relay | None = None) -> CommandService:
+    def command_service(self, wake: Callable[[], None] = lambda: None, hashes: HashPool | None = None) -> CommandService:
+        """`wake` is called when records are in the outbox."""
         from twofold.command.http import CommandService
         from twofold.command.writer import Writer
 
-        writer = Writer(self.store, relay.wake if relay else lambda: None)
-        return CommandService(self.app, self.store, writer, self.health(WRITE, LOG, READ))
+        return CommandService(self.app, self.store, Writer(self.store, wake), self.health(WRITE, LOG, READ), hashes)
 
     def purger(self) -> Service:
         """What removes old receipts; beside each command service."""

@@ -8,6 +8,7 @@ TwofoldError
 ├── Problem               an HTTP answer that is an error (RFC 9457)
 ├── Overloaded            more waits here than can be done soon: nothing was done, come back later
 │   └── Stopping          this process ends and takes nothing more
+├── NotSettled            in a test: what was written is not searchable
 └── EngineError           an adapter's translation of what its driver raised
     ├── Unavailable       the engine is away, starting, read-only or overloaded: try again later
     ├── Contended         deadlock or lock time-out: run the unit again
@@ -92,6 +93,10 @@ class Stopping(Overloaded):
 
     code = "shutting-down"
     detail = "The service stops. Nothing was done; try again."
+
+
+class NotSettled(TwofoldError):
+    """What a test has written is not searchable; says what is under way, or was put aside, and why."""
 
 
 class EngineError(TwofoldError):

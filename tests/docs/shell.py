@@ -18,7 +18,9 @@ from pathlib import Path
 from tests.docs.blocks import ROOT, Step
 
 SECONDS = 20
-SERVING = re.compile(r"(make run|twofold (up|command|relay|project|query)|twofold verify .*--watch)\b(?!.*--help)")
+SERVING = re.compile(
+    r"(make run|twofold (up|command|relay|project|query)|twofold verify .*--watch|python (own_site|roles)\.py)\b(?!.*--help)"
+)
 KAFKA_TOOLS = {
     "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",

@@ -53,6 +53,7 @@ def _console(path: Path, *, engines_: bool) -> list[Block]:
 def test_commands_on_the_embedded_default(path: Path, tmp_path: Path) -> None:
     command, query = str(free_port()), str(free_port())
     names = {"127.0.0.1:3000": f"127.0.0.1:{command}", "127.0.0.1:3001": f"127.0.0.1:{query}", "9464": str(free_port()), **SHORTER}
+    names["port=3000"] = f"port={command}"
     environment = {"TWOFOLD_COMMAND_PORT": command, "TWOFOLD_QUERY_PORT": query, "PYTHONPATH": str(ROOT)}
     shell = Shell(tmp_path, environment, names)
     _provide(shell, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from twofold.errors import EngineError, Problem
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.batcher import Batcher, Begun
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, service, size
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, root, service, size
 from twofold.store.port import Reply, Row, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
@@ -42,9 +43,9 @@ Found = tuple[set[str], Reply | Problem | None]
 class CommandService:
     """Routes for every resource of an app. `close` answers what was taken."""
 
-    def __init__(self, app: App, store: WriteStore, writer: Writer, health: Health) -> None:
+    def __init__(self, app: App, store: WriteStore, writer: Writer, health: Health, hashes: HashPool | None = None) -> None:
         self._store, self._writer = store, writer
-        self._hashes, self._reading = HashPool(), Reading()
+        self._hashes, self._reading = hashes or HashPool(), Reading()
         self._looks: Batcher[Look, Found] = Batcher("look", self._look, max_items=1, max_waiting=256, lanes=LOOK_LANES)
         routes = [route for resource in app for route in self._routes(resource)]
         self.http: Web = service("twofold command service", routes, lambda: describe(app), health, needs="write store")
@@ -172,7 +173,7 @@ class CommandService:
             reply = await self._written(request, command)
         if reply.seal is not None and not await self._same(reply.seal, command, secrets or {}):
             raise reused()  # the same request, but for its secrets
-        return answer(reply.status, reply.body, reply.headers)
+        return answer(reply.status, reply.body, _addressed(request, reply.headers))
 
     async def _same(self, seal: str, command: Command, secrets: dict[str, Any]) -> bool:
         """Whether a receipt is of these secrets. None given are others than some."""
@@ -224,6 +225,12 @@ def _sealable(command: Command, secrets: dict[str, Any]) -> str:
     if len(secrets) == 1 and (names := _passwords(command, secrets)):
         return str(secrets[names[0]])
     return orjson.dumps(secrets, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _addressed(request: Request, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """With the address of what is new under the prefix that the service is mounted under."""
+    location = headers.get("Location")
+    return headers if location is None else {**headers, "Location": f"{root(request.scope)}{location}"}
 
 
 def _by_method(methods: dict[str, Respond]) -> Respond:
@@ -297,5 +304,6 @@ def _receipt(request: Request, public: Any) -> tuple[str, bytes] | None:
     if match is None:
         raise Problem(400, "malformed-header", "Idempotency-Key should be one string of 1 to 255 printable ASCII characters.")
     conditions = [",".join(request.headers.getlist(name)) or None for name in ("if-match", "if-none-match")]
-    asked = [request.method, request.url.path, conditions, public]
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))  # the same wherever the service is mounted
+    asked = [request.method, path, conditions, public]
     return match.group(1) or match.group(2), hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

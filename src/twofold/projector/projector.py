@@ -31,7 +31,6 @@ from twofold.runtime.service import Service
 log: Any = structlog.get_logger()
 BATCH = 2000
 BUSY = 500  # a poll that returns as many messages is heavy load
-POLL_SECONDS = 1.0
 SLICE_SECONDS = 0.25  # of a wait in which it is looked whether the service is to stop
 LAST_SECONDS = 2.0  # that a bulk has to end once the service is to stop
 LONG_SECONDS = 5.0  # of a bulk, after which polls keep the membership
@@ -53,7 +52,7 @@ class Projector(Service):
         if self._subscription is None:
             self._subscription = self._events.subscribe(self._resource.topic, self._resource.group)
         if not self._batches:
-            self._take(self._subscription, max(0.001, self._refresher.seconds(POLL_SECONDS)))
+            self._take(self._subscription, max(0.001, self._refresher.seconds(SLICE_SECONDS)))
         if self._batches:
             self._project(self._subscription, self._batches[0])
             self._batches.popleft()

@@ -28,7 +28,7 @@ from twofold.query.parameters import Parameters
 from twofold.query.reader import Reader
 from twofold.record import UUID
 from twofold.resource import App, Declaration
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, service
+from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, read_json, root, service
 
 log: Any = structlog.get_logger()
 MAX_LINK = 4096  # bytes: many a proxy takes 8 KB for all headers of an answer; next_cursor says the same
@@ -87,7 +87,7 @@ class QueryService:
             parameters = request.query_params.multi_items()
             found, headers = await self._found(request, resource, parameters)
             cursor = found["next_cursor"]
-            link = f'<{_url(resource, parameters, cursor)}>; rel="next"' if cursor else ""
+            link = f'<{root(request.scope)}{_url(resource, parameters, cursor)}>; rel="next"' if cursor else ""
             links = {"Link": link} if 0 < len(link) <= MAX_LINK else {}
             return answer(200, orjson.dumps(found), {**CACHE, **headers, **links})
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -101,7 +102,12 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
     return Response(body, status, {**SECURITY, **kind, **(headers or {})})
 
 
-def problem(error: Problem) -> Response:
+def root(scope: Scope) -> str:
+    """The prefix that the service is mounted under, as addresses have it; "" where it has a port of its own."""
+    return quote(scope.get("root_path", "").rstrip("/"))
+
+
+def problem(error: Problem, prefix: str = "") -> Response:
     """The problem as an answer. Where it has an instance, the log says more under that."""
     body = {
         "type": f"/problems/{'taken' if error.code.endswith('-taken') else error.code}",
@@ -112,6 +118,7 @@ def problem(error: Problem) -> Response:
         "code": error.code,
         **error.members,
     }
+    body["type"] = f"{prefix}{body['type']}"
     return Response(orjson.dumps(body), error.status, {**SECURITY, "Content-Type": "application/problem+json", **error.headers})
 
 
@@ -124,19 +131,29 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
 
     The service is ready when the engine that it `needs` is well.
     """
-    described = orjson.dumps(openapi())
+    document = openapi()
+    described = orjson.dumps(document)
     docs = {**SECURITY, "Content-Security-Policy": _DOCS_POLICY}
     shared: list[BaseRoute] = [
-        Route("/", lambda _: answer(200, orjson.dumps({"service": title, "documentation": "/docs", "openapi": "/openapi.json"}))),
+        Route("/", lambda request: answer(200, _greeting(title, root(request.scope)))),
         Route("/livez", lambda _: answer(200, b'{"status":"ok"}')),
         Route("/readyz", _readiness(health, needs)),
-        Route("/openapi.json", lambda _: answer(200, described)),
+        Route("/openapi.json", lambda request: answer(200, _mounted(document, root(request.scope)) or described)),
         Route("/problems/{code}", _explain),
         Route("/docs", lambda _: HTMLResponse(_DOCS.format(title=title), headers=docs)),
         Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=docs)),
         *(Route(f"/docs/static/{name}", _file(_SWAGGER / name)) for name in _SWAGGER_FILES),
     ]
     return Web([*routes, *shared])
+
+
+def _greeting(title: str, prefix: str) -> bytes:
+    return orjson.dumps({"service": title, "documentation": f"{prefix}/docs", "openapi": f"{prefix}/openapi.json"})
+
+
+def _mounted(document: dict[str, Any], prefix: str) -> bytes:
+    """The OpenAPI document of a service under a prefix; nothing without one."""
+    return orjson.dumps({**document, "servers": [{"url": prefix}]}) if prefix else b""
 
 
 class Client:
@@ -196,7 +213,7 @@ class Web:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
                 return  # nobody reads it, and nothing failed
-            answered = problem(self._told(scope["path"], error))
+            answered = problem(self._told(scope["path"], error), root(scope))
             if not begun:  # else the server closes the connection, which tells the client that the answer is not whole
                 await answered(scope, receive, send)
 

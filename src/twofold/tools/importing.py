@@ -92,7 +92,7 @@ def _opened(stack: ExitStack, settings: Settings) -> System:
     """The system, closed with the stack, once its write store answers."""
     system = System(load_app(settings.app), settings)
     stack.callback(system.close)
-    wait_for(system, settings, {WRITE})
+    wait_for(system, {WRITE})
     return system
 
 
@@ -109,7 +109,7 @@ def demo(settings: Settings, count: int) -> int:
     pool.close()
     system = System(app, settings)
     try:
-        wait_for(system, settings, {WRITE})
+        wait_for(system, {WRITE})
         rejects = Rejects(Path("demo.rejects.ndjson"), frozenset({"password"}))
         options = Options(by="email")
         made = 0

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from twofold.bootstrap import LOG, READ, WRITE, System, load_app
-from twofold.errors import Outdated, Problem, SettingsError, Unavailable
+from twofold.errors import Problem, SettingsError, Unavailable
 from twofold.runtime.hosts import is_from_here
 from twofold.runtime.looks import Look
 from twofold.runtime.process import Process, addresses, bind, reserve
@@ -21,7 +21,6 @@ from twofold.runtime.web import Endpoint, answer
 from twofold.runtime.workers import Leash, Supervisor, take_leash
 from twofold.settings import Settings
 from twofold.tools.report import encoded
-from twofold.urls import scheme
 
 log = structlog.get_logger()
 NEEDS = {"command": (WRITE,), "relay": (WRITE, LOG), "project": (LOG, READ), "query": (READ,)}
@@ -38,7 +37,7 @@ def serve(settings: Settings, roles: set[str]) -> int:
     system = System(load_app(settings.app), settings)
     try:
         if leash is None:  # else the supervisor has waited
-            wait_for(system, settings, {need for role in roles for need in NEEDS[role]})
+            wait_for(system, {need for role in roles for need in NEEDS[role]})
         process, sockets = _process(system, settings, roles, leash)
     except BaseException:
         system.close()
@@ -66,7 +65,7 @@ def _supervise(settings: Settings, role: str) -> int:
     """Makes sure once of what every worker needs, then keeps workers running, with these settings even if a file changes meanwhile."""
     system = System(load_app(settings.app), settings)
     try:
-        wait_for(system, settings, set(NEEDS[role]))
+        wait_for(system, set(NEEDS[role]))
     finally:
         system.close()
     field = PORTS[role]
@@ -77,25 +76,21 @@ def _supervise(settings: Settings, role: str) -> int:
         return supervisor.run(lambda: _greet(settings, {role}, [reserved]))
 
 
-def wait_for(system: System, settings: Settings, needs: set[str]) -> None:
+def wait_for(system: System, needs: set[str]) -> None:
     """Waits for engines that are away, and says for what. Raises Outdated where `migrate` has something to do.
 
     The embedded default is migrated at once: nobody else can do it while this process has its files.
     """
-    if all(scheme(url) == "sqlite" for url in (settings.write_url, settings.log_url, settings.read_url)):
-        system.migrate()
+    system.migrate_embedded()
     backoff, told = Backoff(), ""
     while True:
         try:
-            missing = system.pending(needs)
-            break
+            return system.refuse_pending(needs)
         except Unavailable as error:
             if str(error) != told:
                 told = str(error)
                 log.warning("waiting for an engine", needs=sorted(needs), reason=told)
             time.sleep(backoff.next())
-    if missing:
-        raise Outdated(f"The engines are not as the app declares ({', '.join(missing)}). Run `twofold migrate` first.")
 
 
 def _process(system: System, settings: Settings, roles: set[str], leash: Leash | None) -> tuple[Process, list[socket]]:
@@ -107,7 +102,7 @@ def _process(system: System, settings: Settings, roles: set[str], leash: Leash |
     if "project" in roles:
         process.services += system.projectors()
     if "command" in roles:
-        command = system.command_service(relay)
+        command = system.command_service(relay.wake) if relay else system.command_service()
         process.services.append(system.purger())
         if settings.embedded:
             command.http.router.routes.insert(0, Route("/status", _status(system), methods=["GET"]))

@@ -39,7 +39,7 @@ class How:
 def once(system: System, resource: Declaration, how: How, *, as_json: bool, ids: Path | None) -> int:
     """Returns the exit code: 0 where both sides agree, at the end; 130 where it was interrupted; else 1."""
     interpreter.tune()
-    wait_for(system, system.settings, {WRITE, LOG, READ})
+    wait_for(system, {WRITE, LOG, READ})
     with pipeline(system), interruptible() as interrupted, _noting(ids) as tell:
         verifier = Verifier(system.sides(), resource, deep=how.deep, repair=how.repair, stopped=interrupted, tell=tell)
         result = _shown(system, resource, verifier)
@@ -53,7 +53,7 @@ def watch(system: System, resource: Declaration, how: How, *, every: float, port
     from twofold.tools.drift_metrics import Metrics  # noqa: PLC0415 - an import of 30 ms that nobody else needs
 
     interpreter.tune()
-    wait_for(system, system.settings, {WRITE, LOG, READ})
+    wait_for(system, {WRITE, LOG, READ})
     with Metrics(port) as metrics, pipeline(system), interruptible() as interrupted:
         print(f"watching {resource.name} every {every:g} s; metrics at http://127.0.0.1:{metrics.port}/metrics", flush=True)
         while not interrupted():

@@ -1,0 +1,286 @@
+"""`twofold.open`: services mounted in an app of one's own, relay and projectors in a program of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from tests.pipeline.systems import database, make_app, real_settings, remove
+
+import twofold
+from twofold import users
+from twofold.bootstrap import System
+from twofold.errors import FolderInUse, NeedsRebuild, Outdated, Unavailable
+from twofold.opening import OpenSystem
+from twofold.projector.projector import Projector
+from twofold.settings import Settings, load
+
+NEW = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
+Http = httpx.AsyncClient
+
+
+@pytest.fixture
+def system(folder: Path, quick_hashes: None) -> OpenSystem:
+    return twofold.open(users.app, Settings(data=folder / "data"))
+
+
+def site(system: OpenSystem) -> Starlette:
+    """As in docs/python.md."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with system:
+            threading.Thread(target=system.run, name="roles").start()
+            yield
+
+    async def hello(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    routes = [
+        Route("/hello", hello),
+        Mount("/commands", system.command_app),
+        Mount("/api", routes=[Mount("/käse", system.query_app)]),
+        Mount("/{tenant}/commands", system.command_app),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def visit(app: Starlette, talk: Callable[[Http], Awaitable[None]]) -> None:
+    async def run() -> None:
+        transport = httpx.ASGITransport(app)
+        async with app.router.lifespan_context(app), Http(transport=transport, base_url="http://example.org") as http:
+            await talk(http)
+
+    asyncio.run(run())
+
+
+def test_addresses_follow_the_prefix(system: OpenSystem) -> None:
+    async def talk(http: Http) -> None:
+        assert (await http.get("/hello")).text == "hello"
+        made = await http.post("/commands/users", json=NEW)
+        assert made.headers["location"] == f"/commands/users/{made.json()['id']}"
+        assert (await http.delete(made.headers["location"])).status_code == 204
+        other = await http.post("/acme/commands/users", json=NEW)
+        assert other.headers["location"] == f"/acme/commands/users/{other.json()['id']}"
+
+    visit(site(system), talk)
+
+
+def test_links_are_followed_to_the_last_page(system: OpenSystem) -> None:
+    async def talk(http: Http) -> None:
+        tokens = []
+        for number in range(3):
+            made = await http.post("/commands/users", json={**NEW, "email": f"ana{number}@example.com"})
+            tokens.append(made.headers["consistency-token"])
+        url, found = "/api/käse/users?limit=1", list[str]()
+        while url:
+            page = await http.get(url, headers={"Consistency-Token": ",".join(tokens)})
+            found += [each["email"] for each in page.json()["items"]]
+            url = page.links.get("next", {}).get("url", "")
+            assert not url or url.startswith("/api/k%C3%A4se/users?")
+        assert sorted(found) == [f"ana{number}@example.com" for number in range(3)]
+
+    visit(site(system), talk)
+
+
+def test_the_documentation_is_under_the_prefix(system: OpenSystem) -> None:
+    async def talk(http: Http) -> None:
+        prefix = "/api/k%C3%A4se"
+        greeting = (await http.get("/api/käse/")).json()
+        assert (greeting["documentation"], greeting["openapi"]) == (f"{prefix}/docs", f"{prefix}/openapi.json")
+        described = (await http.get(greeting["openapi"])).json()
+        assert described["servers"] == [{"url": prefix}]
+        assert (await http.get(f"{described['servers'][0]['url']}/users")).status_code == 200
+        page = await http.get(greeting["documentation"])
+        for file in ("docs/static/swagger-ui.css", "docs/static/swagger-ui-bundle.js", "docs/start.js"):
+            assert f'"{file}"' in page.text
+            assert (await http.get(page.url.join(file))).status_code == 200
+        assert 'url: "openapi.json"' in (await http.get(page.url.join("docs/start.js"))).text
+
+    visit(site(system), talk)
+
+
+def test_problems_are_what_they_are_elsewhere_and_explained_under_the_prefix(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(http: Http) -> None:
+        for path, status, code in [("/commands/users", 422, "validation-failed"), ("/commands/no/such/thing", 404, "not-found")]:
+            answer = await http.post(path, json={})
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+            assert answer.json()["type"] == f"/commands/problems/{code}"
+            assert (await http.get(answer.json()["type"])).json()["code"] == code
+        monkeypatch.setattr("twofold.query.language.read", lambda *_: 1 / 0)
+        failed = await http.get("/api/käse/users")
+        assert (failed.status_code, failed.json()["code"]) == (500, "internal-error")
+
+    visit(site(system), talk)
+
+
+def test_a_key_means_the_same_under_every_prefix(system: OpenSystem) -> None:
+    async def talk(http: Http) -> None:
+        urls = ("/commands/users", "/acme/commands/users")
+        answers = [await http.post(url, json=NEW, headers={"Idempotency-Key": "k"}) for url in urls]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert [answer.headers["location"] for answer in answers] == [f"{url}/{answers[0].json()['id']}" for url in urls]
+
+    visit(site(system), talk)
+
+
+def test_a_site_can_be_started_again(system: OpenSystem) -> None:
+    app, seen = site(system), list[int]()
+
+    async def talk(http: Http) -> None:
+        seen.append((await http.post("/commands/users", json=NEW)).status_code)
+
+    visit(app, talk)
+    visit(app, talk)
+    assert seen == [201, 409]
+
+
+def test_threads_and_the_folder_are_free_behind_it(system: OpenSystem, folder: Path) -> None:
+    threads = set(threading.enumerate())
+
+    async def talk(http: Http) -> None:
+        with pytest.raises(FolderInUse), twofold.open(users.app, Settings(data=folder / "data")):
+            pass
+        await http.post("/commands/users", json=NEW)
+        await http.get("/api/käse/users")
+
+    visit(site(system), talk)
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(60)  # what ran `run` may be returning from it
+    assert set(threading.enumerate()) == threads
+    with twofold.open(users.app, Settings(data=folder / "data")):
+        pass
+
+
+def test_outside_a_with_it_says_what_to_write(system: OpenSystem) -> None:
+    async def get() -> None:
+        async with Http(transport=httpx.ASGITransport(system.query_app), base_url="http://localhost") as http:
+            await http.get("/users")
+
+    with system, pytest.raises(RuntimeError, match="open already"), system:
+        pass
+    for call in (lambda: asyncio.run(get()), system.run):
+        with pytest.raises(RuntimeError, match=r"with twofold.open\(app\) as system:"):
+            call()
+    system.stop()
+
+
+def test_what_is_not_migrated_is_refused_where_it_is_used(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(System, "pending", lambda *_: ["create table user"])
+    with system:
+        for use in (lambda: system.command_app, system.run):
+            with pytest.raises(Outdated, match=r"create table user.*Run `twofold migrate` first"):
+                use()
+    with pytest.raises(Outdated), system:  # the command service is to be mounted
+        pass
+    monkeypatch.undo()
+    with system:  # the folder is free
+        pass
+
+
+@pytest.fixture
+def running(system: OpenSystem) -> Iterator[Callable[[], threading.Thread]]:
+    """Runs relay and projectors in a thread, which is over when the test ends."""
+    threads: list[threading.Thread] = []
+
+    def start() -> threading.Thread:
+        threads.append(threading.Thread(target=system.run))
+        threads[-1].start()
+        _until_running(system)
+        return threads[-1]
+
+    yield start
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def _until_running(system: OpenSystem) -> None:
+    while not system.opened.services:
+        os.sched_yield()
+
+
+def test_run_ends_by_stop_and_by_the_end_of_the_with(system: OpenSystem, running: Callable[[], threading.Thread]) -> None:
+    with system:
+        thread = running()
+        with pytest.raises(RuntimeError, match="run already"):
+            system.run()
+        system.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+        system.run()  # returns at once
+    with system:
+        running()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_in_the_main_thread_ends_by_a_signal(system: OpenSystem, number: signal.Signals) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(number)
+
+    def end() -> None:
+        _until_running(system)
+        os.kill(os.getpid(), number)
+
+    with system:
+        thread = threading.Thread(target=end)
+        thread.start()
+        system.run()
+        thread.join()
+    assert signal.getsignal(number) is before
+
+
+def test_run_raises_what_no_waiting_mends(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(_: Projector) -> float:
+        raise NeedsRebuild("run a rebuild")
+
+    monkeypatch.setattr(Projector, "step", step)
+    with system, pytest.raises(NeedsRebuild, match="run a rebuild"):
+        system.run()
+
+
+def test_only_the_engine_that_is_used_is_asked(folder: Path) -> None:
+    """A program that mounts the query service alone needs no write store."""
+    settings = Settings(data=folder, write_url="mysql://nobody@127.0.0.1:1/none", log_url="kafka://127.0.0.1:1")
+    with twofold.open(users.app, Settings(data=folder)):
+        pass
+    with twofold.open(users.app, settings) as system:
+        assert system.query_app is not None
+        with pytest.raises(Unavailable):
+            _ = system.command_app
+
+
+@pytest.mark.engine
+def test_on_real_engines_it_wants_a_migration_and_may_be_open_twice() -> None:
+    name = f"t{uuid.uuid4().hex[:12]}"
+    app, settings = make_app(name), load(**real_settings(name, "elasticsearch"))
+
+    async def talk(http: Http) -> None:
+        made = await http.post(f"/commands/{name}", json={"name": "Ana", "email": "ana@example.com"})
+        headers = {"Consistency-Token": made.headers["consistency-token"], "Prefer": "wait=10"}
+        while (found := await http.get(f"/api/käse/{name}?q=ana", headers=headers)).status_code == 503:
+            assert found.json()["code"] == "projection-lagging"  # the group takes its time to gather
+        assert [each["id"] for each in found.json()["items"]] == [made.json()["id"]]
+
+    with ExitStack() as stack:
+        stack.callback(remove, name, "elasticsearch")
+        stack.enter_context(database(name))
+        with twofold.open(app, settings) as system, pytest.raises(Outdated, match="Run `twofold migrate` first"):
+            _ = system.command_app
+        with closing(System(app, settings)) as migrated:
+            migrated.migrate()
+        with twofold.open(app, settings) as other:
+            assert other.command_app is not None
+            visit(site(twofold.open(app, settings)), talk)
