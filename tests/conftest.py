@@ -26,15 +26,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put this in
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+REAL = {"servers", "mysql", "private_mysql"}  # fixtures that are a real engine; the contracts of a search engine have its `url`
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share what is dear to make run in one: a class of a module, on one engine."""
+    """Marks what needs real engines, and what has to run in one process where there are several: tests that share what is dear to make."""
     for item in items:
-        parameters = getattr(item, "callspec", None) and item.callspec.params  # type: ignore[attr-defined]
-        engine = next((str(parameters[name]) for name in ("system", "cinema", "engine") if name in parameters), "") if parameters else ""
-        place = item.path.parent if item.path.parent.name == "parity" else item.path
-        owner = item.cls.__name__ if isinstance(item, pytest.Function) and item.cls else ""
-        item.add_marker(pytest.mark.xdist_group(f"{place.relative_to(item.config.rootpath)}{owner}{engine}"))
+        owner = item.cls if isinstance(item, pytest.Function) else None
+        if REAL & set(getattr(item, "fixturenames", ())) or getattr(owner, "url", ""):
+            item.add_marker(pytest.mark.engine)
+        item.add_marker(pytest.mark.xdist_group(_group(item, owner.__name__ if owner else "")))
+
+
+def _group(item: pytest.Item, owner: str) -> str:
+    """A class of a module, on one engine."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    engine = next((str(parameters[name]) for name in ("system", "cinema", "engine") if name in parameters), "")
+    place = item.path.parent if item.path.parent.name == "parity" else item.path
+    return f"{place.relative_to(item.config.rootpath)}{owner}{engine}"
 
 
 @pytest.fixture(scope="session", autouse=True)
