@@ -224,8 +224,8 @@ def test_ctrl_c_is_told_as_shells_have_it(embedded: dict[str, str], tmp_path: Pa
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize("lines", [0, 60])
-def test_ctrl_c_is_heard_while_standard_input_stays_open(embedded: dict[str, str], tmp_path: Path, lines: int) -> None:
+@pytest.mark.parametrize(("how", "lines"), [(signal.SIGINT, 0), (signal.SIGINT, 60), (signal.SIGTERM, 0)])
+def test_ctrl_c_is_heard_while_standard_input_stays_open(embedded: dict[str, str], tmp_path: Path, how: signal.Signals, lines: int) -> None:
     environment = {**os.environ, **embedded, "TWOFOLD_APP": "tests.acceptance.people:app", "PEOPLE": "people"}
     command = [sys.executable, "-m", "twofold", "import", "people", "-", "--format", "csv"]
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -239,7 +239,7 @@ def test_ctrl_c_is_heard_while_standard_input_stays_open(embedded: dict[str, str
             process.stdin.write(b"name,email\n" + b"".join(b"P,p%d@example.com\n" % number for number in range(lines)))
             process.stdin.flush()
         wait_for(lambda: rows_of(store) == wanted, 60)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         assert process.wait(30) == 130
         told = process.stderr.read().decode()
     assert "Traceback" not in told

@@ -91,7 +91,7 @@ def test_while_a_process_has_the_files_it_is_said_so(embedded: dict[str, str], t
         for command in (["rebuild", "users"], ["rollback", "users"], ["generations", "users"]):
             refused = run(command, embedded, tmp_path)
             assert refused.returncode == 2
-            assert "is in use by another twofold process" in refused.stderr
+            assert "is in use already" in refused.stderr
         assert up.stop() == 0
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sqlite3
 import struct
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -598,3 +600,19 @@ def doubtful(store: SqlStore, row: Row, trouble: Callable[[], None], then: Calla
         unit.commit()
     then()
     return unit.doubt
+
+
+def test_a_database_of_sqlite_is_the_same_one_in_another_folder_and_goes_when_nobody_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = emptied(Database("sqlite:///write.db"))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert SqlStore(APP, database).count(MEMBERS) == 0
+    saved(SqlStore(APP, database), created(member()), MEMBERS)
+    database.dispose()
+    gone = weakref.ref(database)
+    del database
+    gc.collect()
+    assert gone() is None

@@ -196,7 +196,7 @@ def test_a_folder_that_others_may_look_into_is_said_once(tmp_path: Path) -> None
 def test_one_process_has_a_folder(tmp_path: Path) -> None:
     with lock_folder(tmp_path, []):  # type: ignore[union-attr]
         for reading in (True, False):
-            with pytest.raises(FolderInUse, match="is in use by another twofold process"):
+            with pytest.raises(FolderInUse, match="is in use already"):
                 lock_folder(tmp_path, [], reading=reading)
     lock_folder(tmp_path, []).close()  # type: ignore[union-attr]
 

@@ -117,3 +117,13 @@ def test_a_text_that_is_not_utf8_is_a_matter_of_the_data_and_not_told(file: Embe
         connection.execute("SELECT value FROM number").fetchall()
     assert "secret" not in str(error.value)
     assert error.value.__suppress_context__
+
+
+def test_a_file_is_the_same_one_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Embedded(Path("file.db"))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    with file.read() as connection:
+        assert connection.execute("PRAGMA database_list").fetchone()[2] == str(tmp_path / "file.db")
+    file.close()

@@ -101,6 +101,7 @@ def test_what_is_written_is_read_again(cells: list[str | None], delimiter: str) 
         ("# exported 2024", "holds no names: take it away"),
         ("sep=,", "holds no names: take it away"),
         ("", "The first line is empty"),
+        ("_line,_reason", "It names no field"),
         ("sku,n\udce4me", "bytes"),
     ],
 )

@@ -123,13 +123,13 @@ Shape = Callable[[bytes], bytes]
 def test_what_an_export_lacks_is_told_before_the_first_row(desk: Desk, ending: str, shape: Shape) -> None:
     content = shape(of(Film, title="Alien", year=1979))
     ran = desk.load(f"a.{ending}", content, resource="films")
-    told = "not in the export: plot, rating. Rows get their defaults."
+    told = "not taken from the export: plot, rating. Rows get their defaults."
     assert (ran.code, ran.tally, ran.err.partition("\n")[0]) == (0, "created 1, already there 0, rejected 0", told)
     ran = desk.load(f"a.{ending}", content, "--update-by", "title", resource="films")
-    told = "not in the export: plot, rating. Rows that are there keep what they have; new rows get the defaults."
+    told = "not taken from the export: plot, rating. Rows that are there keep what they have; new rows get the defaults."
     assert (ran.code, ran.err.partition("\n")[0]) == (0, told)
     whole = shape(of(Product, **{**documents()[0], "id": "x"}))
-    assert "not in the export" not in desk.load(f"b.{ending}", whole, "--update-by", "sku").err
+    assert "not taken from the export" not in desk.load(f"b.{ending}", whole, "--update-by", "sku").err
 
 
 @pytest.mark.parametrize(("ending", "shape"), SHAPES)
@@ -154,7 +154,8 @@ def test_an_export_without_secrets_changes_what_is_there(desk: Desk, ending: str
     desk.load("a.csv", "owner,code\nAnn,hush\n", resource="accounts")
     content = shape(of(Account, owner="Ann", balance=7))
     ran = desk.load(f"a.{ending}", content, "--update-by", "owner", "--with-guarded", resource="accounts")
-    told = "not in the export: code. Rows that are there keep what they have; a line without a row is rejected, since a new one needs code."
+    new = "a line without a row is rejected, since a new one needs code."
+    told = f"not taken from the export: code. Rows that are there keep what they have; {new}"
     assert (ran.code, ran.err.partition("\n")[0]) == (0, told)
     assert desk.rows("owner, balance, code", "accounts") == [("Ann", 7, "hush")]
 

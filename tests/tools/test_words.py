@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -106,10 +108,32 @@ def test_the_commands_that_work_beside_a_process_are_those_that_are_documented(u
     }  # fmt: skip
     running = System(app, load())
     try:
-        refused = {name for name, more in commands.items() if "is in use by another" in users.twofold(name, *more).err}
+        refused = {name for name, more in commands.items() if "is in use already" in users.twofold(name, *more).err}
     finally:
         running.close()
     said = " ".join(OPERATIONS.read_text().split())
     [allowed] = re.findall(r"While `twofold up` has the files of the embedded default, only (.+?) can", said)
     assert re.findall(r"`twofold ([\w-]+)`", allowed) == ["status"]
     assert refused == commands.keys()
+
+
+@pytest.mark.parametrize("answer", [b'{"site": "mine"}', b"[]", b"<html>", None])
+def test_status_beside_a_site_of_ones_own_says_that_there_is_no_state(users: Desk, monkeypatch: pytest.MonkeyPatch, answer: bytes | None) -> None:
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404 if answer is None else 200)
+            self.end_headers()
+            self.wfile.write(answer or b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    running = System(app, load())
+    with HTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("TWOFOLD_COMMAND_PORT", str(server.server_port))
+        ran = users.twofold("status")
+        server.shutdown()
+    running.close()
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "tells no state: a site that mounts the services has none" in ran.err

@@ -48,7 +48,7 @@ class Names:
             needed = ", ".join(field.name for field in self.missing if field.required)
             new = f"a line without a row is rejected, since a new one needs {needed}" if needed else "new rows get the defaults"
             told = f"Rows that are there keep what they have; {new}."
-        return f"not in the export: {', '.join(field.name for field in self.missing)}. {told}"
+        return f"not taken from the export: {', '.join(field.name for field in self.missing)}. {told}"
 
 
 def _unnamed(file: Names) -> Iterator[str]:
@@ -62,6 +62,9 @@ def _repeated(file: Names) -> Iterator[str]:
 
 
 def _unknown(file: Names) -> Iterator[str]:
+    if not file.names:
+        yield "It names no field."
+        return
     known = {field.name for field in file.resource.fields}
     strange = [(name, member) for name, member in zip(file.names, file.members, strict=True) if member and member not in {*known, *SYSTEM}]
     if len(file.names) == 1 and strange:

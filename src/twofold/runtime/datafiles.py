@@ -59,7 +59,7 @@ def _lock(lock: IO[str], folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise FolderInUse(
-            f"The data folder {folder} is in use by another twofold process. SQLite serves one process: "
+            f"The data folder {folder} is in use already, by this process or another. SQLite serves one process: "
             "stop the other one, send requests to it, or choose another folder with TWOFOLD_DATA."
         ) from None
 

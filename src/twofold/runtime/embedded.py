@@ -53,14 +53,14 @@ class Embedded:
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None, *, reading: bool = False) -> None:
-        self.path = path
+        self.path = path.absolute()  # whatever becomes of the current folder
         self._prepare = prepare
         self._lock = threading.Lock()
         self._closed = False
         self._readers: list[sqlite3.Connection] = []  # all that are open
         self._free: list[sqlite3.Connection] = []
         with translated():
-            self._writer = connect(path, readonly=reading)
+            self._writer = connect(self.path, readonly=reading)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

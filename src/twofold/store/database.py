@@ -28,6 +28,8 @@ class Database:
         self._closed = False
         self._lock = self.dialect.lock()
         self._writer, self._reader = self.dialect.engines(self._url, reading=reading)
+        # On the instance, so that they go with it. An app has as many columns as it declares.
+        self._processor, self.quoted = cache(self._processor), cache(self.quoted)  # type: ignore[method-assign]
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -128,11 +130,9 @@ class Database:
                     row[place] = process(row[place])
         return [self.quoted(column) for column in columns], [tuple(row) for row in bound]
 
-    @cache  # noqa: B019 - a database lives as long as its process, and has as many columns as the app
     def _processor(self, table: Table, column: str) -> Any:
         return table.c[column].type.dialect_impl(self.sqlalchemy).bind_processor(self.sqlalchemy)
 
-    @cache  # noqa: B019
     def quoted(self, name: str) -> str:
         return str(self.sqlalchemy.identifier_preparer.quote(name))
 

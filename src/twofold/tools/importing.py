@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import signal
 import sys
 import time
 import zlib
@@ -32,7 +33,7 @@ from twofold.runtime.service import Service
 from twofold.settings import Settings
 from twofold.tools import demo as demo_users
 from twofold.tools.progress import Progress
-from twofold.tools.running import INTERRUPTED, drain, interruptible, stop
+from twofold.tools.running import INTERRUPTED, drain, handled, interruptible, stop
 from twofold.tools.serving import wait_for
 from twofold.users import User
 
@@ -59,7 +60,8 @@ def run(settings: Settings, name: str, file: str, rejects: Path | None, options:
     path = None if file == "-" else Path(file)
     with ExitStack() as stack:
         try:
-            begin = _begun(stack, settings, resource, path, rejects, options)
+            with handled(signal.default_int_handler, signal.SIGTERM):
+                begin = _begun(stack, settings, resource, path, rejects, options)
         except KeyboardInterrupt:
             print("interrupted before the first line: nothing was imported; run the same command again", file=sys.stderr)
             return INTERRUPTED

@@ -57,7 +57,12 @@ def _from_running(settings: Settings) -> dict[str, Any]:
     url = f"http://{authority(own.get(settings.host, settings.host), settings.command_port)}/status"
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
-            found: dict[str, Any] = orjson.loads(response.read())
-            return found
-    except (OSError, urllib.error.URLError, ValueError):
+            found = orjson.loads(response.read())
+    except (urllib.error.HTTPError, ValueError):
+        found = None
+    except OSError:
         raise SettingsError(f"The data folder is in use, and nobody answers at {url}. Name the port with TWOFOLD_COMMAND_PORT.") from None
+    if not isinstance(found, dict) or not {"outbox", "write_store", "resources"} <= found.keys():
+        told = "a site that mounts the services has none; else name the port of `twofold up` with TWOFOLD_COMMAND_PORT"
+        raise SettingsError(f"The data folder is in use, and what answers at {url} tells no state: {told}.")
+    return found

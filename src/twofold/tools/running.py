@@ -95,9 +95,16 @@ class Interrupts:
 def interruptible() -> Iterator[Interrupts]:
     """Ctrl-C ends a tool softly, after the piece of work that runs; a second one ends it at once."""
     interrupts = Interrupts()
-    before = {number: signal.signal(number, interrupts.ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(interrupts.ask, signal.SIGINT, signal.SIGTERM):
         yield interrupts
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
+    """Meanwhile signals go to this handler."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)  # None is one that was not set from Python

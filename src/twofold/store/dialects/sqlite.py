@@ -34,7 +34,7 @@ class Sqlite(Dialect):
     stopped = "with nothing else running"
 
     def engines(self, url: URL, *, reading: bool) -> tuple[Engine, Engine]:
-        path = file_of(url.render_as_string(hide_password=False))
+        path = file_of(url.render_as_string(hide_password=False)).absolute()  # whatever becomes of the current folder
         with embedded.translated():
             first = [embedded.connect(path, readonly=reading)]  # at once, so that what is wrong with the file is told
 
