@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints, computed_field
@@ -200,6 +201,7 @@ def test_an_annotation_whose_name_is_unknown_is_refused() -> None:
         (Annotated[list[str], Unique()], ..., "Unique belongs to"),
         (Annotated[float, Unique()], ..., "Unique belongs to"),
         (Annotated[bool, Unique()], ..., "Unique belongs to"),
+        (Annotated[UUID, Field(max_length=10)], ..., "min_length and max_length belong to texts and lists"),
         (str | int, ..., r"a union is only supported as `X \| None`"),
         (str | int | None, ..., r"a union is only supported as `X \| None`"),
         (list[str | None], ..., r"a list cannot hold None; write `list\[X\]` or `list\[X\] \| None`"),

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -41,6 +42,8 @@ class Rich(Resource, name="rich"):
     prices: Annotated[list[Decimal], Places(2)] = []
     numbers: list[int] = []
     words: Annotated[list[str] | None, Keyword()] = None
+    span: timedelta | None = None
+    ref: UUID | None = None
     key: Password
 
 
@@ -56,6 +59,8 @@ STATE = {
     "prices": ["1.00", "2.5"],
     "numbers": [1, 2],
     "words": None,
+    "span": "PT1H",
+    "ref": None,
 }
 
 
@@ -77,8 +82,8 @@ def unreadable(value: Mapping[str, Any] | bytes) -> str:
     return str(reason.value)
 
 
-def test_decimals_are_scaled_and_all_else_is_as_in_the_record() -> None:
-    assert document({**SYSTEM, **STATE}) == {**SYSTEM, **STATE, "price": -5, "prices": [100, 250]}
+def test_decimals_and_durations_are_integers_and_all_else_is_as_in_the_record() -> None:
+    assert document({**SYSTEM, **STATE}) == {**SYSTEM, **STATE, "price": -5, "prices": [100, 250], "span": 3_600_000}
 
 
 def test_a_record_that_is_a_document_is_not_written_anew() -> None:
@@ -108,6 +113,11 @@ def test_a_row_whose_value_is_of_another_kind_says_which_and_what_to_do(name: st
         of_row(Rich.declaration, Row(KEY, 3, {**STATE, name: value}, NOW, NOW))
 
 
+def test_a_row_whose_time_is_none_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="created_at or updated_at does not hold a time in the table"):
+        of_row(Rich.declaration, Row(KEY, 3, STATE, b"\xff", NOW))  # type: ignore[arg-type]
+
+
 def test_a_tombstone_is_the_document_that_its_record_is() -> None:
     assert of_row(Rich.declaration, Tombstone(KEY, 3, NOW)) == operation(Rich.declaration, record(None))
 
@@ -127,6 +137,8 @@ def test_a_field_that_is_newer_than_the_record_has_its_default() -> None:
         "prices": [],
         "numbers": [],
         "words": None,
+        "span": None,
+        "ref": None,
     }
 
 
@@ -178,6 +190,12 @@ def test_a_field_that_is_not_declared_or_secret_is_not_let_in(name: str) -> None
         ("numbers", {}),
         ("words", "one"),
         ("words", [None]),
+        ("span", "an hour"),
+        ("span", "-P999999999DT1H"),
+        ("span", "P999999999DT999999999H"),
+        ("span", "PT000000001H000000001M000000000.000000001S"),
+        ("ref", "x" * 36),
+        ("ref", "0190F5C8-7A3E-7C1D-9B52-3F6E8D2A4C10"),
     ],
 )
 def test_a_value_of_another_kind_makes_the_record_unreadable(name: str, value: Any) -> None:

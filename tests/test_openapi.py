@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -31,8 +32,8 @@ from starlette.routing import Mount, Route
 from tests.conftest import QUICK, temporary_folder
 from tests.stack import Stack
 from twofold import App, Keyword, Places, Resource, Secret, Unique, command
+from twofold.command import body, passwords, published
 from twofold.command import openapi as command_openapi
-from twofold.command import passwords
 from twofold.query import openapi as query_openapi
 from twofold.query import tokens
 from twofold.users import User
@@ -295,3 +296,16 @@ def test_docstrings_and_the_title_are_in_it(priced: dict[str, Any]) -> None:
     assert priced["paths"]["/priced/{id}/raise_"]["post"]["description"] == "Raises the price."
     queries = query_openapi.describe(App(Priced, title="My shop"))
     assert (queries["info"]["title"], queries["tags"]) == ("My shop query service", priced["tags"])
+
+
+def test_a_duration_is_published_and_noted_as_it_is_answered() -> None:
+    class Job(Resource, name="jobs"):
+        took: timedelta = timedelta(days=400, milliseconds=-1)
+
+        @command()
+        def wait(self, longer: timedelta = timedelta(days=730)) -> Self:
+            return self.model_copy(update={"took": self.took + longer})
+
+    schemas = published.of_fields(Job.declaration)["properties"], published.of_arguments(Job.declaration.commands["wait"])["properties"]
+    assert (schemas[0]["took"]["default"], schemas[1]["longer"]["default"]) == ("P399DT23H59M59.999S", "P730D")
+    assert body.arguments(Job.declaration.commands["wait"], {"longer": "P400D"})[1] == '{"longer":"P400D"}'

@@ -52,7 +52,7 @@ NOT: dict[str, list[str]] = {
         "urn:uuid:0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10",
         "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c1０",
     ],
-    "timedelta": ["", "P", "PT", "P1", "1", "60", "01:30:00", "P1Y", "P1M", "P1W", "PT1.5H", "P-1D", "pt1h", "P1DT", "PT1S1M", "PT١S"],
+    "timedelta": ["", "P", "PT", "P1", "01:30:00", "P1Y", "P1W", "PT1.5H", "P-1D", "pt1h", "P1DT", "PT1S1M", "-P999999999DT1H", "PT١S"],
 }
 ARE: list[tuple[str, str, Any]] = [
     ("integer", "-42", -42),
@@ -76,7 +76,10 @@ ARE: list[tuple[str, str, Any]] = [
     ("timedelta", "P1DT0.0015S", "P1DT0.001S"),
     ("timedelta", "-PT0.5S", "-PT0.5S"),
     ("timedelta", "-P0D", "PT0S"),
-    ("timedelta", "P999999999D", "P999999999D"),
+    ("timedelta", "P999999998D", "P999999998D"),
+    ("timedelta", "-P999999998D", "-P999999998D"),
+    ("timedelta", "PT1.0019999S", "PT1.001S"),
+    ("timedelta", "P500000000DT0.007S", "P500000000DT0.007S"),
 ]
 
 

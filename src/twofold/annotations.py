@@ -165,6 +165,8 @@ def refuse_lengths(field: Field, info: FieldInfo) -> None:
     found = _unwrap(info.annotation, list(info.metadata))
     _refuse_length(found.around, LIST_LENGTH, f"a list has at most {LIST_LENGTH} items")
     if not field.kind.is_text:
+        if any(_is_length(hint) for hint in found.hints):
+            raise Unsupported(f"min_length and max_length belong to texts and lists, and this is {field.kind.name}; take them away")
         return
     limit, told = _limit(field)
     _refuse_length(found.hints, limit, told)

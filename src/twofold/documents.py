@@ -40,9 +40,10 @@ def of_row(resource: Declaration, row: Row | Tombstone) -> Operation:
     """What a row or a tombstone of the table does to the index: what the record of its version does. Raises Unreadable as that does."""
     if isinstance(row, Tombstone):
         return _tombstone(row.id, row.version)
+    if not (isinstance(row.created_at, str) and isinstance(row.updated_at, str)):
+        raise Unreadable("created_at or updated_at does not hold a time in the table")
     for field in resource.public:
-        value = row.state[field.name]
-        if type(value) is not field.plain and not fits(field, value):
+        if not fits(field, row.state[field.name]):
             mend = f"change it there, then run `twofold verify {resource.name} --repair`"
             raise Unreadable(f"the field {field.name} does not hold {_kind(field)} in the table: {mend}")
     system = {"id": row.id, "version": row.version, "created_at": row.created_at, "updated_at": row.updated_at}
@@ -57,8 +58,7 @@ def document(resource: Declaration, record: Record) -> bytes:
         for name in value.keys() - {field.name for field in resource.public} - set(SYSTEM):
             raise Undeclared(f"the field {name[:64]!r} is not declared")
     for field in resource.public:
-        found = value.get(field.name, value)
-        if type(found) is not field.plain and found is not value and not fits(field, found):
+        if field.name in value and not fits(field, value[field.name]):
             raise Unreadable(f"the field {field.name} does not hold {_kind(field)}")
     if record.value and verbatim:
         return record.value
@@ -78,7 +78,11 @@ def _document(resource: Declaration, system: Mapping[str, Any], state: Mapping[s
         shaped = resource.shaped(state)
     except Exception as error:
         raise Unreadable(f"{resource.cls.__name__}.document failed: {type(error).__name__}") from error
-    return encoded({**system, **{field.name: field.stored(shaped[field.name]) for field in resource.indexed}})
+    try:
+        stored = {field.name: field.stored(shaped[field.name]) for field in resource.indexed}
+    except (ValueError, ArithmeticError) as error:
+        raise Unreadable(f"a value cannot be held by the index: {type(error).__name__}") from error
+    return encoded({**system, **stored})
 
 
 def _tombstone(id_: str, version: int) -> Operation:
@@ -107,6 +111,8 @@ def _default(field: Field, value: dict[str, Any]) -> Any:
 
 def fits(field: Field, value: Any) -> bool:
     """Whether a value is of the field's kind; ranges and formats are the index's to judge."""
+    if type(value) is field.plain:
+        return True
     if value is None:
         return field.nullable
     if field.many:

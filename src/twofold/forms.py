@@ -72,7 +72,9 @@ def _pinned(part: Any, looks: _Looks) -> Any:
     copy = _copied(part, lambda key, each: _pinned(each, _KEYS if key == "keys_schema" else looks))
     if part.get("type") in _ITEMS and "items_schema" in part:
         copy["fail_fast"] = True
-    look = looks.get(str(part.get("type")))
+    look, kind = looks.get(str(part.get("type"))), BY_CORE.get(str(part.get("type")))
+    if kind and kind.is_dumped and "serialization" not in copy:
+        copy["serialization"] = core_schema.plain_serializer_function_ser_schema(kind.dump, when_used="json")
     return copy if look is None else core_schema.no_info_before_validator_function(look, cast("CoreSchema", copy))
 
 

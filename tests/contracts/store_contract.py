@@ -133,7 +133,7 @@ NASTY: dict[str, list[Any]] = {
     "atoms": [Decimal(0), Decimal("0.000000001"), Decimal("-999999999.999999999")],
     "ref": [UUID(int=0), UUID(int=2**128 - 1), UUID("0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10")],
     "refs": [[], [UUID(int=number) for number in range(100)]],
-    "span": [timedelta(0), timedelta(milliseconds=-1), timedelta(days=999_999_999), timedelta(days=-999_999_999), timedelta(seconds=1.5)],
+    "span": [timedelta(0), timedelta(milliseconds=-1), timedelta(days=999_999_998), timedelta(days=-999_999_998), timedelta(seconds=1.5)],
     "spans": [[], [timedelta(milliseconds=1), timedelta(days=1)]],
     "choice": ["yes", "no"],
     "colour": list(Colour),

@@ -616,3 +616,9 @@ def test_a_database_of_sqlite_is_the_same_one_in_another_folder_and_goes_when_no
     del database
     gc.collect()
     assert gone() is None
+
+
+def test_the_file_of_sqlite_is_the_one_that_the_url_names(tmp_path: Path) -> None:
+    (tmp_path / "a?b").mkdir()
+    emptied(Database(f"sqlite:///{tmp_path}/a?b/write.db")).dispose()
+    assert (tmp_path / "a?b" / "write.db").exists()

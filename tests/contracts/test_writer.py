@@ -625,7 +625,7 @@ class TestMysql(Cases):
         other = SqlStore(APP, Database(mysql))
         with running(store) as one, running(other) as two:
             yield [one, two]
-        other.close()
+        other._database.dispose()
 
     # the same request at two processes, at the same time
 
@@ -654,7 +654,7 @@ class TestMysql(Cases):
             theirs = [two.run([twins[1]])[0] if answers[0] is LATER else answers[0]]
             assert told([mine, *theirs]) == [done, done], place
             assert len(records(outbox)[twins[0].id]) + len(records(outbox)[twins[1].id]) <= 4
-        other.close()
+        other._database.dispose()
         check_consistent(store, outbox)
 
     def test_a_value_that_changes_hands_meanwhile_is_no_reason_to_refuse_what_was_done(self, mysql: str, store: SqlStore) -> None:
@@ -682,7 +682,7 @@ class TestMysql(Cases):
 
             one._unit = freed  # type: ignore[method-assign]
             answer = one.run([twins[0]])[0]
-        other.close()
+        other._database.dispose()
         assert told([answer]) == [201]
         assert isinstance(answer, Reply)
         assert answer.headers["Idempotent-Replayed"] == "true"
@@ -693,7 +693,7 @@ class TestMysql(Cases):
         with before_statement(store, "INSERT INTO members") as interrupt:
             interrupt(lambda: done or done.extend(Writer(other).run([create(id_=one.id, match=ANY), command("delete", one.id)])))
             answers = Writer(store).run([one, create()])
-        other.close()
+        other._database.dispose()
         assert (told(done), told(answers)) == ([201, 204], [(410, "deleted"), 201])
         check_consistent(store, outbox)
 
@@ -714,7 +714,7 @@ class TestMysql(Cases):
             interrupt(meanwhile)
             answers = told(Writer(store).run([one, command("delete", one.id)]))
         theirs = told(done[0].result())
-        other.close()
+        other._database.dispose()
         first = place == "INSERT INTO tombstone"
         assert (answers, theirs) == (([(412, "exists"), 204], [201]) if first else ([201, 204], [(410, "deleted")]))
         check_consistent(store, outbox)

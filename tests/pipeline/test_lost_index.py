@@ -236,8 +236,9 @@ def test_check_tells_of_a_topic_that_somebody_else_has_made_anew(pipeline: Pipel
     if projected:
         pipeline.project()
 
-    assert bad(system) == system.left() != []
-    assert f"run `twofold rebuild {resource.name}`" in bad(system)[0]
+    assert (len(bad(system)), system.left()) == (1, [])  # rows that were written by hand look the same
+    assert "holds fewer records than the versions of all rows say" in bad(system)[0]
+    assert f"`twofold rebuild {resource.name}`" in bad(system)[0]
     rebuild(system.parts(resource), lambda _: None)
     assert bad(system) == []
     lose_topic(system, resource.topic)

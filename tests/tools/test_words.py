@@ -118,7 +118,7 @@ def test_the_commands_that_work_beside_a_process_are_those_that_are_documented(u
 
 
 @pytest.mark.parametrize("answer", [b'{"site": "mine"}', b"[]", b"<html>", None])
-def test_status_beside_a_site_of_ones_own_says_that_there_is_no_state(users: Desk, monkeypatch: pytest.MonkeyPatch, answer: bytes | None) -> None:
+def test_status_beside_a_site_of_ones_own_tells_no_state(users: Desk, monkeypatch: pytest.MonkeyPatch, answer: bytes | None) -> None:
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(404 if answer is None else 200)

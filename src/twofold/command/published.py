@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from twofold.annotations import argument_of
 from twofold.fields import LIST_LENGTH, MAX_SECRET_BYTES, Field
-from twofold.kinds import BY_CORE
+from twofold.kinds import BY_CORE, BY_TYPE
 from twofold.kinds.strings import UNIQUE_BYTES
 from twofold.resource import CommandSpec, Declaration
 
@@ -17,6 +17,10 @@ _REFERENCES = "#/components/schemas/{model}"
 
 
 class _Published(GenerateJsonSchema):
+    def encode_default(self, dft: Any) -> Any:
+        kind = BY_TYPE.get(type(dft))
+        return kind.dump(dft) if kind and kind.is_dumped else super().encode_default(dft)
+
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
         found, kind = super().generate_inner(schema), BY_CORE.get(schema["type"])
         return found if kind is None or "$ref" in found else kind.published(found)

@@ -132,7 +132,7 @@ class Table:
             body[member] = value_of(field, original(cell) if self._guarded(field) else cell, self._options.separator)
 
     def _guarded(self, field: Field) -> bool:
-        return self._exported and field.kind.is_text and not field.many
+        return self._exported and field.kind.is_guarded and not field.many
 
 
 def value_of(field: Field, text: str, separator: str = "") -> Any:

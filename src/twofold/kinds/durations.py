@@ -13,9 +13,11 @@ from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
 if TYPE_CHECKING:
     from twofold.fields import Field
 
+PATTERN = r"^-?P(?=\d|T)(\d{1,9}D)?(T(?=\d)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}(\.\d{1,9})?S)?)?$"  # as OpenAPI has it
 _WRITTEN = re.compile(r"(-?)P(?=\d|T)(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", re.ASCII)
 _MILLISECOND = timedelta(milliseconds=1)
-_MOST = timedelta(days=999_999_999)
+_NOTHING = timedelta()
+MOST = 999_999_998 * 86_400_000  # milliseconds; one day less than a timedelta holds, so that each has its opposite
 
 
 class Duration(Kind):
@@ -24,22 +26,28 @@ class Duration(Kind):
     name = "timedelta"
     types = (timedelta,)
     form: ClassVar[Form] = "integer"
-    schema: ClassVar = {"type": "string", "format": "duration"}
+    schema: ClassVar = {"type": "string", "format": "duration", "pattern": PATTERN, "examples": ["PT1H30M"]}
     example = "A duration of days, hours, minutes and seconds, for example P1DT2H30M or PT1.5S."
     core = "timedelta"
     is_number = True
+    is_guarded = True
     samples = ("PT1H", "PT30S", "P1D", "PT0S")
 
-    def encode(self, field: Field, value: timedelta) -> Json:
+    def dump(self, value: timedelta) -> Json:
+        """Pydantic's has years of 365 days."""
         return duration(value // _MILLISECOND)
+
+    def encode(self, field: Field, value: timedelta) -> Json:
+        return self.dump(value)
 
     def decode(self, field: Field, value: Json) -> timedelta:
         return self.read(value)
 
     def check(self, field: Field, value: timedelta) -> timedelta:
-        if abs(value) > _MOST:
-            raise PydanticCustomError("out_of_range", "Duration should have at most 999999999 days")
-        return int(value / _MILLISECOND) * _MILLISECOND if value.microseconds % 1000 else value
+        if abs(value // _MILLISECOND) > MOST:
+            raise PydanticCustomError("out_of_range", "Duration should have at most 999999998 days")
+        whole, rest = divmod(abs(value), _MILLISECOND)
+        return (-whole if value < _NOTHING else whole) * _MILLISECOND if rest else value
 
     def stored(self, field: Field, value: Json) -> int:
         return self.read(value) // _MILLISECOND
@@ -48,17 +56,23 @@ class Duration(Kind):
         return duration(value)
 
     def fits(self, field: Field, value: Json) -> bool:
-        return isinstance(value, str) and bool(_WRITTEN.fullmatch(value))
+        try:
+            return isinstance(value, str) and self.read(value) is not None
+        except NotAValue:
+            return False
 
     def read(self, text: str) -> timedelta:
         found = _WRITTEN.fullmatch(matching(_WRITTEN, text, self.example))
         sign, *numbers = found.groups(default="0") if found else ()
-        days, hours, minutes, seconds = map(float, numbers)
-        try:
-            value = timedelta(days, seconds, hours=hours, minutes=minutes)
-        except OverflowError:
-            raise NotAValue(self.example) from None
-        return -value if sign == "-" else value
+        days, hours, minutes = map(int, numbers[:3])
+        seconds, _, part = numbers[3].partition(".")
+        milliseconds = int(part[:3].ljust(3, "0")) + 1000 * int(seconds) + 60_000 * minutes + 3_600_000 * hours + 86_400_000 * days
+        if milliseconds > MOST:
+            raise NotAValue(self.example)
+        return (-milliseconds if sign == "-" else milliseconds) * _MILLISECOND
+
+    def published(self, schema: dict[str, Json]) -> dict[str, Json]:
+        return {**schema, "pattern": PATTERN, "examples": ["PT1H30M"]}
 
     def look(self, value: Any) -> Any:
         if isinstance(value, str):

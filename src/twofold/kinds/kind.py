@@ -38,17 +38,20 @@ class Kind(ABC):
     member: ClassVar[tuple[tuple[type, ...], str]] = ((str,), "a string")  # what the JSON body of a search has, in types and in words
     core: ClassVar[str] = ""  # the type of Pydantic's schema that `look` and `look_at_key` stand before
     is_converted: ClassVar[bool] = False  # tables and documents hold it in another form than state
+    is_dumped: ClassVar[bool] = False  # its JSON in arguments and defaults is not Pydantic's
     is_text: ClassVar[bool] = False  # Text, Keyword and Begins are for it, and an empty text is a value
     is_number: ClassVar[bool] = False  # has statistics and ranges
     intervals: ClassVar[tuple[str, ...]] = ()  # of the calendar, that it is counted by; it has ranges then
     has_zone: ClassVar[bool] = False  # intervals depend on the time zone
+    is_guarded: ClassVar[bool] = False  # a spreadsheet may take its text for a formula
+    smallest: ClassVar[str] = ""  # of those whose form is a string: for rows that exist, in SQL to review
     has_order: ClassVar[bool] = True
     may_be_unique: ClassVar[bool] = True
     samples: ClassVar[tuple[Json, ...]] = ()  # state for a benchmark's bodies, the likeliest to be taken first
     has_marks: ClassVar[bool] = False  # `marked` has room for a mark
 
     def __init_subclass__(cls) -> None:
-        cls.is_converted = cls.stored is not Kind.stored
+        cls.is_converted, cls.is_dumped = cls.stored is not Kind.stored, cls.dump is not Kind.dump
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -109,6 +112,10 @@ class Kind(ABC):
     def look_at_key(self, value: Any) -> Any:
         """Likewise for the key of an object, which is text in JSON."""
         return self.look(value)
+
+    def dump(self, value: Any) -> Json:
+        """JSON of a value in arguments and in published defaults, where Pydantic's is another."""
+        return value
 
     def published(self, schema: dict[str, Json]) -> dict[str, Json]:
         """Pydantic's JSON Schema of a body's value, with the bounds and forms that are checked beside Pydantic's own."""

@@ -30,6 +30,7 @@ class String(Kind):
     schema: ClassVar = {"type": "string"}
     example = "Text in UTF-8."
     is_text = True
+    is_guarded = True
     has_marks = True
 
     def encode(self, field: Field, value: Any) -> Json:

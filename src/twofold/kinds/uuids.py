@@ -26,6 +26,7 @@ class Uuid(Kind):
     schema: ClassVar = {"type": "string", "format": "uuid"}
     example = "A UUID in lower case, for example 0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10."
     core = "uuid"
+    smallest = "00000000-0000-0000-0000-000000000000"
     samples = ("0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c11")
 
     def encode(self, field: Field, value: UUID) -> Json:
@@ -35,10 +36,13 @@ class Uuid(Kind):
         return UUID(value)
 
     def fits(self, field: Field, value: Json) -> bool:
-        return isinstance(value, str) and len(value) == LENGTH
+        return isinstance(value, str) and bool(_WRITTEN.fullmatch(value))
 
     def read(self, text: str) -> UUID:
         return UUID(matching(_WRITTEN, text, self.example))
+
+    def from_cell(self, field: Field, text: str) -> Json:
+        return self.from_text(field, text.lower())
 
     def look(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -82,6 +82,9 @@ class Projector(Service):
             batch.judge(self._applied(subscription, batch.newest.operations, self._answer(subscription, tried)))
             if not batch.newest.found:
                 break
+            if self.stopping.is_set():  # a poll may hold many versions that are refused, one after the other
+                raise Unavailable("stopped while older versions were asked for")
+            subscription.poll(0, 0)
             tried = self._begun(batch)
         if batch.letters:
             self._bury(sorted(batch.letters, key=lambda letter: (letter[0].partition, letter[0].offset)))

@@ -192,7 +192,7 @@ class _Csv:
     def __init__(self, resource: Declaration, fields: frozenset[str]) -> None:
         self._resource, self._fields = resource, fields
         self._members = [name for name in parameters.members(resource) if not fields or name in fields]
-        self._texts = {field.name for field in resource.indexed if field.kind.is_text and not field.many}
+        self._texts = {field.name for field in resource.indexed if field.kind.is_guarded and not field.many}
 
     def head(self) -> bytes:
         return _csv([self._members])

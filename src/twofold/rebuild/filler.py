@@ -38,6 +38,8 @@ class Filler:
     def fill(self, items: Items, *, anew: bool) -> list[Refusal]:
         """Applies all, however long it takes. Returns what is refused."""
         while items.newest.found:
+            if self._stopping.is_set():
+                raise Unavailable("stopped while filling")
             items.judge(self._applied(items.newest.operations, anew=anew))
         return items.refused
 

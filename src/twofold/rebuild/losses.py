@@ -1,13 +1,13 @@
 """What a topic no longer holds although the index needs it: told by `migrate`, `check` and `status`, in the same words.
 
 A group that stands behind the end of its topic, or before its beginning, has lost its place. A topic that was made anew, and has been read
-since, is known by numbers: the versions of all rows say how many records there were, and a generation that a rebuild has made says how
-far the topic went then. Only a topic that has grown beyond both since looks like one that was never lost.
+since, is known by numbers: a generation that a rebuild has made says how far the topic went then. Without one, `check` suspects it where
+the versions of all rows say that more records were made. One that has grown beyond that since looks like one that was never lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from twofold import topics
@@ -41,23 +41,35 @@ class Losses:
     generations: Generations
 
     def of(self, resource: Declaration) -> str:
-        """What the topic has lost, and what to run; "" where nothing is known to be."""
-        records, (pending, _) = self.store.records(resource), self.outbox.backlog()  # in this order: what leaves these is in the log
-        published = records - pending if pending < UNCOUNTED else 0
+        """What the topic has lost for certain, and what to run; "" where nothing is known to be."""
         try:
             positions = self.log().positions(resource.topic, resource.group)
         except Outdated:
-            return _gone(resource) if published > 0 else ""
+            return _gone(resource) if self._published(resource) > 0 else ""
         if told := misplaced(resource, positions):
             return told
-        return topics.told(resource) if self._shrunk(resource, positions, published) else ""
+        return topics.told(resource) if any(self._marks(resource).get(each.partition, 0) > each.end for each in positions) else ""
 
-    def _shrunk(self, resource: Declaration, positions: Sequence[Position], published: int) -> bool:
-        """Whether the topic holds less than it did: than when the live generation was made, or than was ever published."""
-        offsets = next((Marks.of(each.marks).offsets for each in self.generations.generations(resource) if each.live), {})
-        if offsets:
-            return any(offsets.get(each.partition, 0) > each.end for each in positions)
-        return sum(each.end for each in positions) < published
+    def suspected(self, resource: Declaration) -> str:
+        """What it may have lost besides, by the versions of all rows, where no rebuild has noted how far it went. Reads the whole table."""
+        if self._marks(resource):
+            return ""
+        published = self._published(resource)  # first: what leaves the outbox meanwhile is in the log
+        if sum(each.end for each in self.log().positions(resource.topic, resource.group)) >= published:
+            return ""
+        return (
+            f"topic {resource.topic} holds fewer records than the versions of all rows say were made: it was made anew, or rows were "
+            f"written by hand. `twofold verify {resource.name}` tells whether the index lacks something; `twofold rebuild {resource.name}` "
+            "settles it"
+        )
+
+    def _published(self, resource: Declaration) -> int:
+        records, (pending, _) = self.store.records(resource), self.outbox.backlog()
+        return records - pending if pending < UNCOUNTED else 0
+
+    def _marks(self, resource: Declaration) -> Mapping[int, int]:
+        """How far the topic went when the live generation was made, by partition."""
+        return next((Marks.of(each.marks).offsets for each in self.generations.generations(resource) if each.live), {})
 
 
 def _gone(resource: Declaration) -> str:

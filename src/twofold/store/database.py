@@ -23,8 +23,8 @@ class Database:
     """
 
     def __init__(self, url: str, *, reading: bool = False) -> None:
-        self._url = make_url(url)
-        self.dialect = DIALECTS[self._url.get_backend_name()]
+        self._url = url
+        self.dialect = DIALECTS[make_url(url).get_backend_name()]
         self._closed = False
         self._lock = self.dialect.lock()
         self._writer, self._reader = self.dialect.engines(self._url, reading=reading)

@@ -168,6 +168,8 @@ def _default(column: Column[Any], earliest: str) -> Any:
         return column.server_default.arg
     if choices := column.info.get("choices"):
         return None if column.nullable else Grouping(literal(choices[0], String()))
+    if least := column.info.get("smallest"):
+        return None if column.nullable else Grouping(literal(least, String()))
     smallest = {
         Timestamp: earliest,
         Day: "1970-01-01",

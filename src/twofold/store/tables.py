@@ -141,7 +141,7 @@ def _resource(metadata: MetaData, resource: Declaration) -> Table:
         Column("version", BigInteger, nullable=False),
     ]
     for field in resource.fields:
-        kind = {"kind": _kind(field), "choices": () if field.many else field.choices}
+        kind = {"kind": _kind(field), "choices": () if field.many else field.choices, "smallest": "" if field.many else field.kind.smallest}
         columns.append(Column(field.column, _type(field), nullable=field.nullable, server_default=_default(field), info=kind))
         if field.unique:
             key = binary(UNIQUE_BYTES)

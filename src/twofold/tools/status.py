@@ -108,9 +108,9 @@ def _engine(system: System, name: str) -> list[tuple[bool, str]]:
 
 def _lost(system: System, resource: Declaration) -> list[tuple[bool, str]]:
     try:
-        lost = system.losses().of(resource)
-    except EngineError:
-        return []  # told above
+        lost = system.losses().of(resource) or system.losses().suspected(resource)
+    except EngineError as error:
+        return [(False, str(error))]
     return [(False, lost)] if lost else []
 
 

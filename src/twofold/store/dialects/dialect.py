@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
@@ -33,7 +33,7 @@ class Dialect(ABC):
     stopped: ClassVar[str]  # what must not run while tables are changed by hand
 
     @abstractmethod
-    def engines(self, url: URL, *, reading: bool) -> tuple[Engine, Engine]:
+    def engines(self, url: str, *, reading: bool) -> tuple[Engine, Engine]:
         """To write and to read. Where `reading`, nothing is made or changed. Raises SettingsError, EngineError."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Dialect(ABC):
         """What units of this process take turns by, where the system has one writer."""
 
     @abstractmethod
-    def alone(self, url: URL, write: Write) -> AbstractContextManager[Connection]:
+    def alone(self, url: str, write: Write) -> AbstractContextManager[Connection]:
         """A connection in a transaction that no other migration has at the same time, and whose statements may take long."""
 
     @abstractmethod

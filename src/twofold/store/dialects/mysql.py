@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect as SqlAlchemyDialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -79,7 +79,7 @@ class MySql(Dialect):
     earliest = "1970-01-01 00:00:00"
     stopped = "with the processes of the old declaration stopped"
 
-    def engines(self, url: URL, *, reading: bool) -> tuple[Engine, Engine]:
+    def engines(self, url: str, *, reading: bool) -> tuple[Engine, Engine]:
         engine = _engine(url)
         return engine, engine
 
@@ -87,7 +87,7 @@ class MySql(Dialect):
         return nullcontext()
 
     @contextmanager
-    def alone(self, url: URL, write: Write) -> Iterator[Connection]:
+    def alone(self, url: str, write: Write) -> Iterator[Connection]:
         engine = _engine(url, read_timeout=MIGRATION_SECONDS)
         try:
             with engine.connect() as connection:
@@ -214,11 +214,12 @@ def refuse_others(version: str) -> None:
         raise SettingsError(f"The write store is {other[0]} ({version}), whose locks are not MySQL's; twofold needs MySQL 8.0.19 or newer.")
 
 
-def _engine(url: URL, read_timeout: int = 15) -> Engine:
+def _engine(address: str, read_timeout: int = 15) -> Engine:
     try:
         import pymysql  # noqa: F401, PLC0415 - an extra: absent from the embedded default
     except ImportError:
         raise SettingsError("MySQL needs more packages: pip install 'twofold[mysql]'") from None
+    url = make_url(address)
     times = {"connect_timeout": 5, "read_timeout": read_timeout, "write_timeout": 15}
     plain = {"ssl_disabled": True} if url.query.get("tls") == "off" else {}  # else TLS where the server has it
     engine = create_engine(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeEngine
@@ -33,8 +33,8 @@ class Sqlite(Dialect):
     earliest = "1970-01-01T00:00:00.000Z"
     stopped = "with nothing else running"
 
-    def engines(self, url: URL, *, reading: bool) -> tuple[Engine, Engine]:
-        path = file_of(url.render_as_string(hide_password=False)).absolute()  # whatever becomes of the current folder
+    def engines(self, url: str, *, reading: bool) -> tuple[Engine, Engine]:
+        path = file_of(url).absolute()  # whatever becomes of the current folder
         with embedded.translated():
             first = [embedded.connect(path, readonly=reading)]  # at once, so that what is wrong with the file is told
 
@@ -52,7 +52,7 @@ class Sqlite(Dialect):
     def lock(self) -> AbstractContextManager[Any]:
         return threading.RLock()
 
-    def alone(self, url: URL, write: Write) -> AbstractContextManager[Connection]:
+    def alone(self, url: str, write: Write) -> AbstractContextManager[Connection]:
         return write()
 
     def is_broken(self, error: BaseException | None) -> bool:
