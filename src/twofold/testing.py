@@ -32,6 +32,7 @@ except ModuleNotFoundError:
 __all__ = ["Client"]
 MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one, no commit waits for a disk
 LOOK_SECONDS = 0.002  # between two looks whether everything has settled
+FINISH_SECONDS = 1.0  # for an answer to get to whoever waits for it, once the services are closed
 NOT_OPEN = "The services run inside a `with` only: `with Client(app) as client:`."
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the smallest cost that the library allows
 
@@ -74,6 +75,7 @@ class _Roles(httpx.BaseTransport):
         self._app = app
         self._ends = ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._taking = threading.Lock()  # else a request could come to a loop that has ended
         self.failure: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -82,11 +84,12 @@ class _Roles(httpx.BaseTransport):
             folder = Path(ends.enter_context(TemporaryDirectory(prefix="twofold-", dir=memory)))
             self._system = OpenSystem(self._app, Settings.model_construct(data=folder), _QuickHashes)
             self._services = httpx.ASGITransport(_Both(self._system))
+            loop = ends.enter_context(_loop())  # around the services, which answer what they have taken when they are closed
             roles = threading.Thread(target=self._run, name="twofold roles", daemon=True)
             ends.callback(lambda: roles.join() if roles.ident else None)
             ends.enter_context(self._system)
-            self._loop = ends.enter_context(_loop())
-            ends.callback(setattr, self, "_loop", None)
+            self._loop = loop
+            ends.callback(self._take_nothing_more)
             roles.start()
             self._ends = ends.pop_all()
         return self
@@ -104,11 +107,16 @@ class _Roles(httpx.BaseTransport):
         return self._system.opened
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        loop = self._loop
-        if loop is None:
-            raise RuntimeError(NOT_OPEN)
         request.read()
-        return asyncio.run_coroutine_threadsafe(self._answer(request), loop).result()
+        with self._taking:
+            if self._loop is None:
+                raise RuntimeError(NOT_OPEN)
+            answer = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
+        return answer.result()
+
+    def _take_nothing_more(self) -> None:
+        with self._taking:
+            self._loop = None
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         answer = await self._services.handle_async_request(request)
@@ -148,16 +156,26 @@ class _QuickHashes(HashPool):
 
 @contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that runs in a thread."""
+    """An event loop that runs in a thread, until what it has begun is done."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="twofold services", daemon=True)
     thread.start()
     try:
         yield loop
     finally:
+        asyncio.run_coroutine_threadsafe(_finish(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _finish() -> None:
+    """Ends what the loop has begun: what does not end by itself is cancelled."""
+    if left := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, late = await asyncio.wait(left, timeout=FINISH_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 def _under_way(opened: Opened) -> Iterator[str]:

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 import twofold
 from examples import accounts
 from twofold import App, Document, Resource, Text, users
-from twofold.errors import NeedsRebuild, NotSettled, Unavailable
+from twofold.errors import NeedsRebuild, NotSettled, Problem, Unavailable
 from twofold.projector.projector import Projector
+from twofold.query.http import QueryService
 from twofold.relay.relay import Relay
 from twofold.settings import Settings
 from twofold.testing import Client
@@ -138,6 +140,52 @@ def test_nothing_is_left_behind() -> None:
     assert not place.exists()
     assert set(threading.enumerate()) == threads
     assert [each for each in _open_files() - before if str(place) in each] == []
+
+
+def test_a_request_of_another_thread_is_answered_when_the_with_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, closing_, answers = threading.Event(), threading.Event(), list[int]()
+    close = QueryService.close
+
+    def slow(*_: object) -> None:
+        inside.set()
+        assert closing_.wait(60)
+        raise Problem(400, "invalid-parameter", "Seen.")
+
+    def closed(service: QueryService) -> None:
+        closing_.set()
+        close(service)
+
+    monkeypatch.setattr("twofold.query.language.read", slow)
+    monkeypatch.setattr(QueryService, "close", closed)
+    with Client(users.app) as client:
+        other = threading.Thread(target=lambda: answers.append(client.get("/users").status_code), daemon=True)
+        other.start()
+        assert inside.wait(60)
+    other.join(20)
+    assert answers == [400]
+
+
+def test_a_request_that_was_given_up_leaves_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C gives one up: the caller has gone on, the service has not."""
+    asked, ended = threading.Event(), list[BaseException]()
+
+    async def endless(*_: object) -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            ended.append(error)
+            raise
+
+    monkeypatch.setattr("twofold.testing.FINISH_SECONDS", 0)
+    monkeypatch.setattr("twofold.testing._Both.__call__", endless)
+    with Client(users.app) as client:
+        other = threading.Thread(target=lambda: pytest.raises(CancelledError, client.get, "/users"), daemon=True)
+        other.start()
+        assert asked.wait(60)
+    other.join(20)
+    assert not other.is_alive()
+    assert len(ended) == 1
 
 
 def _open_files() -> set[str]:
