@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from starlette.routing import Mount
@@ -17,7 +18,7 @@ from twofold.command.http import OVERHEAD
 from twofold.command.writer import Writer
 from twofold.errors import Contended, OutcomeUnknown, Overloaded, Rejected, Unavailable
 from twofold.runtime.batcher import Batcher
-from twofold.runtime.web import Web
+from twofold.runtime.web import CLIENT, Client, Web
 
 ANA = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
 NOBODY = "/users/00000000-0000-7000-8000-000000000000"
@@ -192,6 +193,33 @@ def test_a_service_that_stops_takes_nothing_more(stack: Stack) -> None:
     answer = stack.command.delete(NOBODY)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "shutting-down", "1")
     assert stack.command.post("/users", ANA).json()["code"] == "shutting-down"
+
+
+def test_what_is_begun_when_the_server_stops_may_be_done(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server cancels what is not done in time, and its clients are told what is known."""
+    begun, hold = threading.Event(), threading.Event()
+    commit = stack.commands._writer._batcher._run
+
+    def held(commands: Any) -> Any:
+        begun.set()
+        assert hold.wait(60)
+        return commit(commands)
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        await stack.commands.http({**scope, CLIENT: Client()}, receive, send)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://localhost") as http:
+            asked = asyncio.create_task(http.delete(NOBODY))
+            assert await asyncio.to_thread(begun.wait, 60)
+            asked.cancel()
+            await asyncio.wait([asked])
+            hold.set()
+            return await asked
+
+    monkeypatch.setattr(stack.commands._writer._batcher, "_run", held)
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome-unknown")
 
 
 def test_a_pool_that_is_closed_takes_no_password(stack: Stack) -> None:

@@ -198,9 +198,11 @@ def test_who_goes_away_after_it_was_begun_is_told_so(make) -> None:
         asked = asyncio.create_task(batcher.ask("begun"))
         await asyncio.to_thread(gate.entered.acquire, timeout=SECONDS)
         asked.cancel()
-        with pytest.raises(Begun):
+        with pytest.raises(asyncio.CancelledError) as told:
             await asked
         gate.open.set()
+        assert asked.cancelled()
+        assert isinstance(told.value.__cause__, Begun)
 
     asyncio.run(leave())
     assert batcher.submit("next").result(SECONDS) == "next"

@@ -26,7 +26,7 @@ from twofold.errors import EngineError, Problem
 from twofold.record import UUID
 from twofold.resource import FREE, App, CommandSpec, Declaration
 from twofold.runtime.batcher import Batcher, Begun
-from twofold.runtime.web import Endpoint, Health, Respond, Web, answer, root, service, size
+from twofold.runtime.web import CLIENT, Endpoint, Health, Respond, Web, answer, root, service, size
 from twofold.store.port import Reply, Row, WriteStore
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
@@ -55,6 +55,7 @@ class CommandService:
         self._looks.stop()
         self._reading.stop()
         self._hashes.close()
+        self.http.close()
 
     def _look(self, items: list[Look]) -> list[Found]:
         return [self._seen(*item) for item in items]
@@ -210,8 +211,10 @@ class CommandService:
     async def _written(self, request: Request, command: Command) -> Reply:
         try:
             return await self._writer.ask(command, size(request) + OVERHEAD)
-        except Begun:
-            raise lost() from None
+        except asyncio.CancelledError as cancelled:
+            if CLIENT in request.scope and isinstance(cancelled.__cause__, Begun):
+                raise lost() from None
+            raise
 
 
 def _passwords(command: Command, secrets: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from twofold.query.reader import Document, Reader, Target, by_target, living
 from twofold.query.refreshes import Refreshes
 from twofold.query.tokens import Token, Wish, read
 from twofold.resource import Declaration
-from twofold.runtime.batcher import Batcher, Begun
+from twofold.runtime.batcher import Batcher
 
 # Seconds between looks; the last one goes on. What comes is found within 50 ms in the first second, then within a tenth of what was waited.
 LOOKS = (0.005, 0.01, 0.02, 0.04, *(0.05,) * 20, *(0.1,) * 10, *(0.2,) * 15, 0.5)
@@ -122,7 +122,7 @@ class Freshness:
                 await self._shown(tokens, sight, once=wish.seconds == 0)
                 if searched is not None and not sight.missing:
                     await self._found(searched, wish.tokens, sight)
-        except (TimeoutError, Begun):
+        except TimeoutError:
             pass  # it says itself what it lacks
         except Overloaded:
             if not wish.lenient:

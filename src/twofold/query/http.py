@@ -66,6 +66,7 @@ class QueryService:
         self.freshness.stop()
         self._reader.stop()
         self._asking.stop()
+        self.http.close()
 
     def _get(self, resource: Declaration) -> Respond:
         async def get(request: Request) -> Response:

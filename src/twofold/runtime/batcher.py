@@ -82,7 +82,7 @@ class Batcher(Generic[T, R]):
         """The item's result, for a coroutine. Raises as `submit` does.
 
         `deadline` seconds from now, Overloaded is raised if the item was not begun, and is not begun any more, else Begun. One that is
-        cancelled takes its item back; where that was begun already, Begun is raised instead of CancelledError.
+        cancelled takes its item back; where that was begun already, Begun is the cause of its CancelledError.
         """
         loop = asyncio.get_running_loop()
         until = math.inf if deadline is None else time.monotonic() + deadline
@@ -91,9 +91,9 @@ class Batcher(Generic[T, R]):
         timer = None if deadline is None else loop.call_later(deadline, self._expire, entry)
         try:
             return await cast("asyncio.Future[R]", entry.future)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if self._begun_or_withdrawn(entry):
-                raise Begun from None
+                raise cancelled from Begun()
             raise
         finally:
             if timer is not None:

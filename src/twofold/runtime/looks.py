@@ -16,7 +16,7 @@ from twofold.telemetry import stack
 
 log: Any = structlog.get_logger()
 T = TypeVar("T")
-LOOK_SECONDS = 0.5  # a probe waits no longer for an engine's word
+LOOK_SECONDS = 0.5  # neither a probe nor the end of the service waits longer for an engine's word
 
 
 class Look(Generic[T]):
@@ -34,6 +34,10 @@ class Look(Generic[T]):
             self._last.add_done_callback(self._done)
         return asyncio.shield(asyncio.wrap_future(self._last))
 
+    def stop(self) -> None:
+        """Ends the thread; does not wait long for a look that hangs."""
+        self._thread.stop(LOOK_SECONDS)
+
     def _done(self, _: Future[T]) -> None:
         self._kept_until = time.monotonic() + self._keep
 
@@ -44,6 +48,7 @@ class EngineLook:
     def __init__(self, name: str, check: Callable[[], Any]) -> None:
         self._name, self._look = name, Look(name, check)
         self._state = "ok"
+        self.stop = self._look.stop
 
     async def state(self) -> str:
         """`ok`, `slow` where it has not answered in LOOK_SECONDS, an EngineError's name, or `error` for what nobody expected."""

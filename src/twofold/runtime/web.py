@@ -131,20 +131,21 @@ def service(title: str, routes: list[BaseRoute], openapi: Callable[[], dict[str,
 
     The service is ready when the engine that it `needs` is well.
     """
+    looks = {name: EngineLook(name, check) for name, check in health.items()}
     document = openapi()
     described = orjson.dumps(document)
     docs = {**SECURITY, "Content-Security-Policy": _DOCS_POLICY}
     shared: list[BaseRoute] = [
         Route("/", lambda request: answer(200, _greeting(title, root(request.scope)))),
         Route("/livez", lambda _: answer(200, b'{"status":"ok"}')),
-        Route("/readyz", _readiness(health, needs)),
+        Route("/readyz", _readiness(looks, needs)),
         Route("/openapi.json", lambda request: answer(200, _mounted(document, root(request.scope)) or described)),
         Route("/problems/{code}", _explain),
         Route("/docs", lambda _: HTMLResponse(_DOCS.format(title=title), headers=docs)),
         Route("/docs/start.js", lambda _: Response(_START, media_type="text/javascript", headers=docs)),
         *(Route(f"/docs/static/{name}", _file(_SWAGGER / name)) for name in _SWAGGER_FILES),
     ]
-    return Web([*routes, *shared])
+    return Web([*routes, *shared], list(looks.values()))
 
 
 def _greeting(title: str, prefix: str) -> bytes:
@@ -188,14 +189,20 @@ class Endpoint:
 
 
 class Web:
-    """Routes, and an answer to whatever they raise. Nothing is raised on to the server, which would log the error's own words.
+    """Routes, and an answer to whatever they raise. Nothing is raised on to the server, which would log the error's own words; but for a
+    cancellation that is not from twofold's own server.
 
     In place of Starlette's application, whose layers cost more than a command does.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, routes: Sequence[BaseRoute], looks: Sequence[EngineLook] = ()) -> None:
         self.router = Router(routes, redirect_slashes=False)
-        self._failures = Failures()
+        self._failures, self._looks = Failures(), looks
+
+    def close(self) -> None:
+        """Ends the threads that look at engines for probes."""
+        for look in self._looks:
+            look.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # so that the router raises what it does not find
@@ -210,7 +217,9 @@ class Web:
             if _CONTROL.search(scope["path"]):  # which Starlette's routes would pass over at their end
                 raise HTTPException(404)
             await self.router(scope, receive, noted)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        except (Exception, asyncio.CancelledError) as error:  # whatever it is, the client gets an answer
+            if isinstance(error, asyncio.CancelledError) and CLIENT not in scope:
+                raise  # what this service is mounted in has cancelled the request, and answers it
             if CLIENT in scope and scope[CLIENT].has_left and isinstance(error, (TwofoldError, asyncio.CancelledError, ClientDisconnect)):
                 return  # nobody reads it, and nothing failed
             answered = problem(self._told(scope["path"], error), root(scope))
@@ -240,9 +249,7 @@ def _problem_of(error: BaseException) -> Problem:
     return Problem(500, "internal-error", "The service failed to answer.")
 
 
-def _readiness(health: Health, needs: str) -> Respond:
-    looks = {name: EngineLook(name, check) for name, check in health.items()}
-
+def _readiness(looks: Mapping[str, EngineLook], needs: str) -> Respond:
     async def readyz(_: Request) -> Response:
         found = dict(zip(looks, await asyncio.gather(*(look.state() for look in looks.values())), strict=True))
         ready = found.get(needs, "ok") == "ok"
