@@ -94,8 +94,10 @@ class OpenSystem:
         return self
 
     def __exit__(self, *_: object) -> None:
-        opened, self._opened = self.opened, None
-        opened.close()
+        try:
+            self.opened.close()
+        finally:
+            self._opened = None
 
     def _served(self, name: str) -> ASGIApp:
         if name not in self._asked:
@@ -127,23 +129,24 @@ class Opened:
         self.ending = threading.Event()
         self._hashes = hashes
         self._as_declared: set[str] = set()  # engines that were looked at
-        self._left: list[str] = []  # of relay and projectors, those that do not end
+        self._begun: list[Service] = []  # relay and projectors; they may run on where a second Ctrl-C meets their stop
         self._closes = ExitStack()
         self._running = threading.Lock()
-        self._closes.callback(self.system.close)
+        self._serving = threading.Lock()
         try:
             self.system.migrate_embedded()
         except BaseException:
-            self._closes.close()
+            self.system.close()
             raise
 
     def serve(self, name: str) -> None:
         """Opens a service that is not open yet, once its engine is as declared."""
         from twofold.bootstrap import READ, WRITE  # noqa: PLC0415 - as above
 
-        if name not in self.apps:
-            self._refuse_pending({WRITE if name == COMMAND else READ})
-            self.apps[name] = self._commands() if name == COMMAND else self._queries()
+        with self._serving:
+            if name not in self.apps:
+                self._refuse_pending({WRITE if name == COMMAND else READ})
+                self.apps[name] = self._commands() if name == COMMAND else self._queries()
 
     def _refuse_pending(self, needs: set[str]) -> None:
         self.system.refuse_pending(needs - self._as_declared)
@@ -171,6 +174,8 @@ class Opened:
         from twofold.tools.running import interruptible  # noqa: PLC0415 - as above
 
         if not self._running.acquire(blocking=False):
+            if self.ending.is_set():
+                return
             raise RuntimeError("Relay and projectors of this system run already.")
         with ExitStack() as stack:
             stack.callback(self._running.release)
@@ -187,6 +192,7 @@ class Opened:
                 raise service.failure
 
     def _run(self, services: list[Service], interrupted: Callable[[], bool]) -> None:
+        self._begun = services
         for service in services:
             service.start()
         self.services = services
@@ -196,14 +202,20 @@ class Opened:
 
     def _stop(self, services: list[Service]) -> None:
         self.services = []
-        self._left = stop_all(services)
-        if self._left:
-            log.error("did not stop in time", services=self._left)
+        if left := stop_all(services):
+            log.error("did not stop in time", services=left)
 
     def close(self) -> None:
         """Lets relay and projectors finish their step, answers what the services have taken, and closes the engines; not under what
         did not stop in time.
         """
         self.ending.set()
-        if self._running.acquire(timeout=2 * STOP_SECONDS) and not self._left:
+        ended = self._running.acquire(timeout=2 * STOP_SECONDS)
+        try:
             self._closes.close()
+        finally:
+            left = stop_all(self._begun, 0)
+            if ended and not left:
+                self.system.close()
+            else:
+                log.error("the engines stay open, since relay and projectors run on", services=left)

@@ -8,11 +8,13 @@ import signal
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -22,9 +24,13 @@ from tests.pipeline.systems import database, make_app, real_settings, remove
 import twofold
 from twofold import users
 from twofold.bootstrap import System
+from twofold.command.http import CommandService
+from twofold.command.writer import Writer
 from twofold.errors import FolderInUse, NeedsRebuild, Outdated, Unavailable
-from twofold.opening import OpenSystem
+from twofold.opening import Opened, OpenSystem
 from twofold.projector.projector import Projector
+from twofold.query.reader import Reader
+from twofold.runtime.service import Service, stop_all
 from twofold.settings import Settings, load
 
 NEW = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
@@ -57,11 +63,15 @@ def site(system: OpenSystem) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
+async def _talk(app: Starlette, talk: Callable[[Http], Awaitable[None]]) -> None:
+    async with Http(transport=httpx.ASGITransport(app), base_url="http://example.org") as http:
+        await talk(http)
+
+
 def visit(app: Starlette, talk: Callable[[Http], Awaitable[None]]) -> None:
     async def run() -> None:
-        transport = httpx.ASGITransport(app)
-        async with app.router.lifespan_context(app), Http(transport=transport, base_url="http://example.org") as http:
-            await talk(http)
+        async with app.router.lifespan_context(app):
+            await _talk(app, talk)
 
     asyncio.run(run())
 
@@ -154,7 +164,8 @@ def test_threads_and_the_folder_are_free_behind_it(system: OpenSystem, folder: P
         with pytest.raises(FolderInUse), twofold.open(users.app, Settings(data=folder / "data")):
             pass
         await http.post("/commands/users", json=NEW)
-        await http.get("/api/käse/users")
+        for url in ("/api/käse/users", "/commands/readyz", "/api/käse/readyz"):
+            assert (await http.get(url)).status_code == 200
 
     visit(site(system), talk)
     for thread in set(threading.enumerate()) - threads:
@@ -162,6 +173,38 @@ def test_threads_and_the_folder_are_free_behind_it(system: OpenSystem, folder: P
     assert set(threading.enumerate()) == threads
     with twofold.open(users.app, Settings(data=folder / "data")):
         pass
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "kind", "name"),
+    [
+        ("POST", "/commands/users", CommandService, "_look"),
+        ("POST", "/commands/users", Writer, "run"),
+        ("GET", "/api/käse/users", Reader, "_search"),
+    ],
+)
+def test_a_request_that_the_site_cancels_is_cancelled(
+    system: OpenSystem, monkeypatch: pytest.MonkeyPatch, method: str, url: str, kind: type, name: str
+) -> None:
+    """So that its timeouts are its own, and nothing is answered that nobody knows."""
+    begun, hold = threading.Event(), threading.Event()
+    work = getattr(kind, name)
+
+    def held(*given: object) -> object:
+        begun.set()
+        assert hold.wait(60)
+        return work(*given)
+
+    async def talk(http: Http) -> None:
+        asked = asyncio.create_task(http.request(method, url, json=NEW if method == "POST" else None))
+        assert await asyncio.to_thread(begun.wait, 60)
+        asked.cancel()
+        await asyncio.wait([asked])
+        hold.set()
+        assert asked.cancelled()
+
+    monkeypatch.setattr(kind, name, held)
+    visit(site(system), talk)
 
 
 def test_outside_a_with_it_says_what_to_write(system: OpenSystem) -> None:
@@ -240,6 +283,118 @@ def test_run_in_the_main_thread_ends_by_a_signal(system: OpenSystem, number: sig
         system.run()
         thread.join()
     assert signal.getsignal(number) is before
+
+
+@pytest.fixture
+def stuck(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Projectors whose step lasts until this is set. Whatever is left open then is closed behind the test."""
+    hold, opened = threading.Event(), list[Opened]()
+    step, enter = Projector.step, OpenSystem.__enter__
+
+    def stuck_step(projector: Projector) -> float:
+        assert hold.wait(60)
+        return step(projector)
+
+    def noted(entered: OpenSystem) -> OpenSystem:
+        enter(entered)
+        opened.append(entered.opened)
+        return entered
+
+    monkeypatch.setattr(Projector, "step", stuck_step)
+    monkeypatch.setattr(OpenSystem, "__enter__", noted)
+    yield hold
+    hold.set()
+    for service in [service for each in opened for service in each._begun]:
+        assert service.stop(60)
+    for each in opened:
+        each.system.close()
+
+
+def test_the_services_end_and_the_engines_stay_open_where_a_projector_does_not_stop(
+    system: OpenSystem, folder: Path, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set(threading.enumerate())
+    def impatient(services: list[Service], _: float = 0) -> list[str]:
+        for service in services:
+            service.stop(60 if service.name == "relay" else 0)
+        return stop_all(services, 0)
+
+    monkeypatch.setattr("twofold.opening.stop_all", impatient)
+    thread = threading.Thread(target=system.run)
+    app = site(system)
+
+    async def talk(http: Http) -> None:
+        await http.post("/commands/users", json=NEW)
+
+    with structlog.testing.capture_logs() as logs, system:
+        thread.start()
+        _until_running(system)
+        asyncio.run(_talk(app, talk))
+    assert [entry["services"] for entry in logs if entry["event"].startswith("the engines stay open")] == [["projector users"]]
+    with pytest.raises(FolderInUse), twofold.open(users.app, Settings(data=folder / "data")):
+        pass
+    thread.join(60)
+    assert {each.name for each in set(threading.enumerate()) - threads} == {"projector users"}
+
+
+def test_a_second_interrupt_closes_no_engine_under_a_projector(
+    system: OpenSystem, folder: Path, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(services: list[Service], timeout: float = 1) -> list[str]:
+        if timeout:
+            raise KeyboardInterrupt
+        return stop_all(services, timeout)
+
+    monkeypatch.setattr("twofold.opening.stop_all", interrupted)
+    thread = threading.Thread(target=lambda: (_until_running(system), system.stop()))
+    with system:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            system.run()
+    thread.join(60)
+    with pytest.raises(FolderInUse), twofold.open(users.app, Settings(data=folder / "data")):
+        pass
+
+
+def test_a_run_that_comes_while_the_system_closes_returns(
+    system: OpenSystem, running: Callable[[], threading.Thread], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, met = Opened.close, list[bool]()
+
+    def closed(opened: Opened) -> None:
+        opened.ending.set()
+        with opened._running if not opened.services else nullcontext():
+            system.run()
+        met.append(True)
+        close(opened)
+
+    monkeypatch.setattr(Opened, "close", closed)
+    with system:
+        running()
+    assert met == [True]
+
+
+def test_a_service_is_opened_once_whoever_asks(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, barrier = list[str](), threading.Barrier(8)
+    query_service = System.query_service
+
+    def noted(opened: System) -> Any:
+        made.append("query")
+        os.sched_yield()
+        return query_service(opened)
+
+    def ask() -> None:
+        barrier.wait(60)
+        assert system.query_app is not None
+
+    monkeypatch.setattr(System, "query_service", noted)
+    with system:
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert made == ["query"]
 
 
 def test_run_raises_what_no_waiting_mends(system: OpenSystem, monkeypatch: pytest.MonkeyPatch) -> None:
