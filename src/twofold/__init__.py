@@ -6,12 +6,13 @@ from twofold.declared import Document
 from twofold.emails import Email
 from twofold.errors import Refused
 from twofold.fields import Column, Guarded, Keyword, Password, Places, Secret, Text, Unique
-from twofold.opening import open_system as open  # noqa: A004 - in a namespace of its own, as gzip.open is
+from twofold.opening import open_system
 from twofold.resource import App, Context, Resource
 from twofold.resource import command as _command
 
 import_module("twofold.command")  # now, since its first import puts the package in the place of the decorator
 command = _command
+open = open_system  # noqa: A001 - in a namespace of its own, as gzip.open is; not in __all__, so that a * takes no builtin away
 
 __version__ = "0.1.0"
 
@@ -31,5 +32,4 @@ __all__ = [
     "Text",
     "Unique",
     "command",
-    "open",
 ]

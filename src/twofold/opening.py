@@ -34,6 +34,13 @@ def open_system(app: App, settings: Settings | None = None) -> OpenSystem:
     return OpenSystem(app, settings)
 
 
+def checked(app: App) -> App:
+    """The app. Raises TypeError where it is none: a module and a resource are taken for one."""
+    if not isinstance(app, App):
+        raise TypeError(f"This should be an App, as App(Book) makes one, not {app!r}.")
+    return app
+
+
 class OpenSystem:
     """What `twofold.open` gives. It is open inside a `with`, and can be opened again after it.
 
@@ -43,7 +50,7 @@ class OpenSystem:
     """
 
     def __init__(self, app: App, settings: Settings | None = None, hashes: Callable[[], HashPool] | None = None) -> None:
-        self._app, self._settings, self._hashes = app, settings, hashes
+        self._app, self._settings, self._hashes = checked(app), settings, hashes
         self._mounted = {COMMAND: _Mounted(self, COMMAND), QUERY: _Mounted(self, QUERY)}
         self._asked: list[str] = []
         self._opened: Opened | None = None
@@ -81,9 +88,12 @@ class OpenSystem:
     def __enter__(self) -> Self:
         if self._opened is not None:
             raise RuntimeError("This system is open already.")
-        from twofold.settings import load  # noqa: PLC0415 - whoever declares only needs none of it
+        from twofold.settings import Settings, load  # noqa: PLC0415 - whoever declares only needs none of it
 
-        opened = Opened(self._app, self._settings or load(), self._hashes)
+        settings = load() if self._settings is None else self._settings
+        if not isinstance(settings, Settings):
+            raise TypeError(f"Settings should be as twofold.settings.load gives them, not of type {type(settings).__name__}.")
+        opened = Opened(self._app, settings, self._hashes)
         try:
             for name in self._asked:
                 opened.serve(name)

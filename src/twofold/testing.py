@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from twofold.command.passwords import HashPool
 from twofold.errors import NotSettled
-from twofold.opening import COMMAND, QUERY, Opened, OpenSystem
+from twofold.opening import COMMAND, QUERY, Opened, OpenSystem, checked
 from twofold.record import identity
 from twofold.resource import App
 from twofold.settings import Settings
@@ -43,12 +43,13 @@ class Client(httpx.Client):
     A request goes to the service that has a route for its path and method; where neither has, to one that has the path. Of what both
     have (`/docs`), or neither, GET and HEAD are for the query service, and all other methods for the command service.
 
-    No setting is read, nothing is left behind. Passwords are hashed at the smallest cost, by the services of this client only.
+    No setting is read, nothing is left behind, unless the process is killed: then the folder is. Passwords are hashed at the smallest
+    cost, by the services of this client only.
     """
 
     def __init__(self, app: App) -> None:
-        self._roles = _Roles(app)
-        super().__init__(base_url="http://localhost", transport=self._roles, trust_env=False)
+        self._roles = _Roles(checked(app))
+        super().__init__(base_url="http://localhost", transport=self._roles, trust_env=False, timeout=None)
 
     def settle(self, seconds: float = 10.0) -> None:
         """Returns once searches find all that was committed.
@@ -80,7 +81,7 @@ class _Roles(httpx.BaseTransport):
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
-            memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+            memory = MEMORY if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) else None
             folder = Path(ends.enter_context(TemporaryDirectory(prefix="twofold-", dir=memory)))
             self._system = OpenSystem(self._app, Settings.model_construct(data=folder), _QuickHashes)
             self._services = httpx.ASGITransport(_Both(self._system))
@@ -112,7 +113,11 @@ class _Roles(httpx.BaseTransport):
             if self._loop is None:
                 raise RuntimeError(NOT_OPEN)
             answer = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
-        return answer.result()
+        try:
+            return answer.result(request.extensions.get("timeout", {}).get("read"))
+        except TimeoutError:
+            answer.cancel()
+            raise httpx.ReadTimeout("The service has not answered in time.", request=request) from None
 
     def _take_nothing_more(self) -> None:
         with self._taking:

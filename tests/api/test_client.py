@@ -193,6 +193,27 @@ def test_a_request_that_was_given_up_leaves_no_task(monkeypatch: pytest.MonkeyPa
     assert len(ended) == 1
 
 
+def test_a_timeout_is_httpxs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("twofold.testing._Both.__call__", endless)
+    with Client(users.app) as client, pytest.raises(httpx.ReadTimeout):
+        client.get("/users", timeout=0.01)
+
+
+def test_what_is_no_app_is_refused() -> None:
+    with pytest.raises(TypeError, match="should be an App"):
+        Client(Note)  # type: ignore[arg-type]
+
+
+def test_its_folder_is_where_temporary_folders_are_wanted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)  # it remembers
+    with Client(users.app) as client:
+        assert folder(client).parent == tmp_path
+
+
 def _open_files() -> set[str]:
     links = Path("/proc/self/fd")
     return {str(link.readlink()) for link in links.iterdir() if link.is_symlink()}

@@ -31,6 +31,7 @@ from twofold.opening import Opened, OpenSystem
 from twofold.projector.projector import Projector
 from twofold.query.reader import Reader
 from twofold.runtime.service import Service, stop_all
+from twofold.runtime.web import root
 from twofold.settings import Settings, load
 
 NEW = {"name": "Ana", "email": "ana@example.com", "password": "correct horse"}
@@ -173,6 +174,44 @@ def test_threads_and_the_folder_are_free_behind_it(system: OpenSystem, folder: P
     assert set(threading.enumerate()) == threads
     with twofold.open(users.app, Settings(data=folder / "data")):
         pass
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("//evil.example/all", "/evil.example/all"), ("/\ud800", "/%3F"), ("//", ""), ("/käse/", "/k%C3%A4se"), ("", "")]
+)
+def test_a_prefix_is_an_address_of_this_host(given: str, told: str) -> None:
+    assert root({"root_path": given}) == told
+
+
+def test_the_site_keeps_its_own_scope(system: OpenSystem) -> None:
+    scopes = list[Any]()
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await system.query_app(scope, receive, send)
+
+    async def get() -> None:
+        async with Http(transport=httpx.ASGITransport(noted), base_url="http://localhost") as http:
+            assert (await http.get("/livez")).status_code == 200
+
+    with system:
+        _ = system.query_app
+        asyncio.run(get())
+    assert "app" not in scopes[0]
+
+
+def test_what_is_no_app_and_no_settings_is_refused_before_a_folder_is_made(folder: Path) -> None:
+    with pytest.raises(TypeError, match=r"should be an App, as App\(Book\) makes one, not <module 'twofold.users'"):
+        twofold.open(users)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"as twofold\.settings\.load gives them, not of type dict"):
+        twofold.open(users.app, {"data": folder / "data"}).__enter__()  # type: ignore[arg-type]
+    assert not (folder / "data").exists()
+
+
+def test_a_star_takes_no_builtin_away() -> None:
+    names: dict[str, Any] = {}
+    exec("from twofold import *", names)  # noqa: S102
+    assert "open" not in names
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,9 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
 
 
 def root(scope: Scope) -> str:
-    """The prefix that the service is mounted under, as addresses have it; "" where it has a port of its own."""
-    return quote(scope.get("root_path", "").rstrip("/"))
+    """The prefix that the service is mounted under, as addresses have it, never another host's; "" where it has a port of its own."""
+    prefix = quote(scope.get("root_path", "").strip("/"), errors="replace")  # half a surrogate has no address
+    return f"/{prefix}" if prefix else ""
 
 
 def problem(error: Problem, prefix: str = "") -> Response:
@@ -205,7 +206,7 @@ class Web:
             look.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self  # so that the router raises what it does not find
+        scope = {**scope, "app": self}  # so that the router raises what it does not find
         begun = False
 
         async def noted(message: Message) -> None:
