@@ -373,6 +373,9 @@ def test_the_services_end_and_the_engines_stay_open_where_a_projector_does_not_s
     with pytest.raises(FolderInUse), twofold.open(users.app, Settings(data=folder / "data")):
         pass
     thread.join(60)
+    for each in set(threading.enumerate()) - threads:
+        if each.name == "purger":  # it was told to stop, and is on its way
+            each.join(10)
     assert {each.name for each in set(threading.enumerate()) - threads} == {"projector users"}
 
 

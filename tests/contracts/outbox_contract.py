@@ -219,7 +219,7 @@ class OutboxContract:
         assert outbox.lead("a", 60)
 
     def test_a_lease_that_is_not_renewed_is_taken_over(self, outbox: SqlOutbox, standby: SqlOutbox) -> None:
-        assert outbox.lead("a", 0.3)
+        assert outbox.lead("a", 2)
         assert not standby.lead("b", 60)
         until(lambda: standby.lead("b", 60))
         assert not outbox.lead("a", 60)

@@ -53,14 +53,15 @@ class Embedded:
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None, *, reading: bool = False) -> None:
-        self.path = path.absolute()  # whatever becomes of the current folder
+        self.path = path
+        self._place = path.absolute()  # whatever becomes of the current folder
         self._prepare = prepare
         self._lock = threading.Lock()
         self._closed = False
         self._readers: list[sqlite3.Connection] = []  # all that are open
         self._free: list[sqlite3.Connection] = []
         with translated():
-            self._writer = connect(self.path, readonly=reading)
+            self._writer = connect(self._place, readonly=reading)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -157,7 +158,7 @@ class Embedded:
 
     def _opened(self) -> sqlite3.Connection:
         self.refuse_closed()
-        connection = connect(self.path, readonly=True)
+        connection = connect(self._place, readonly=True)
         self._readers.append(connection)
         try:
             self._prepare(connection)

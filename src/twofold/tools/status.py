@@ -88,7 +88,8 @@ def findings(system: System) -> list[tuple[bool, str]]:
     for name, url in urls.items():
         found += [(good, f"{name} ({without_password(url)}): {text}") for good, text in _engine(system, name)]
     for resource in system.app:
-        found += [*_lost(system, resource), *_strangers(system, resource)]
+        lost = [(good, text) for good, text in _lost(system, resource) if not any(text in told for _, told in found)]
+        found += [*lost, *_strangers(system, resource)]
     return found
 
 
