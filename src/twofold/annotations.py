@@ -168,14 +168,14 @@ def refuse_lengths(field: Field, info: FieldInfo) -> None:
         if any(_is_length(hint) for hint in found.hints):
             raise Unsupported(f"min_length and max_length belong to texts and lists, and this is {field.kind.name}; take them away")
         return
-    limit, told = _limit(field)
+    limit, told = limit_of(field)
     _refuse_length(found.hints, limit, told)
     for choice in field.choices:
         if len(choice) > limit or CONTROL.search(choice):
             raise Unsupported(f"the choice {choice[:40]!r} cannot be stored: {told}, and no control characters; choose another")
 
 
-def _limit(field: Field) -> tuple[int, str]:
+def limit_of(field: Field) -> tuple[int, str]:
     """How long the text of a field may be, and why, in the words of a message."""
     if field.unique:
         return UNIQUE_BYTES, f"a Unique value has at most {UNIQUE_BYTES} bytes"

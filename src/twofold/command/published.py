@@ -7,10 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from twofold.annotations import argument_of
-from twofold.fields import LIST_LENGTH, MAX_SECRET_BYTES, Field
+from twofold.annotations import argument_of, limit_of
+from twofold.fields import LIST_LENGTH, Field
 from twofold.kinds import BY_CORE, BY_TYPE
-from twofold.kinds.strings import UNIQUE_BYTES
 from twofold.resource import CommandSpec, Declaration
 
 _REFERENCES = "#/components/schemas/{model}"
@@ -55,9 +54,4 @@ def _bound(schema: dict[str, Any], field: Field) -> None:
             part.setdefault("maxItems", LIST_LENGTH)
             _bound(part["items"], field)
         if part.get("type") == "string" and field.kind.is_text and "enum" not in part and "const" not in part:
-            part.setdefault("maxLength", _longest(field))
-
-
-def _longest(field: Field) -> int:
-    """Characters, of which each has at least one byte."""
-    return min(field.max_length, UNIQUE_BYTES if field.unique else MAX_SECRET_BYTES if field.secret else field.max_length)
+            part.setdefault("maxLength", min(field.max_length, limit_of(field)[0]))  # a character has at least one byte

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic_core import PydanticCustomError
 
-from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
+from twofold.kinds.kind import Form, Json, NotAValue, Written, matching
 
 if TYPE_CHECKING:
     from twofold.fields import Field
@@ -17,7 +17,7 @@ INTERVALS = ("year", "quarter", "month", "week", "day")
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-class Date(Kind):
+class Date(Written):
     """A full-date of RFC 3339."""
 
     name = "date"
@@ -27,6 +27,8 @@ class Date(Kind):
     schema: ClassVar = {"type": "string", "format": "date"}
     example = "A date, for example 2026-01-31."
     core = "date"
+    taken = date
+    wanted = 'A date as text, for example "2026-01-31"'
     intervals = INTERVALS
     samples = ("2026-11-23", "1990-05-17", "2040-01-01")
 
@@ -49,10 +51,3 @@ class Date(Kind):
             return date.fromisoformat(matching(_WRITTEN, text, self.example))
         except ValueError:
             raise NotAValue(self.example) from None
-
-    def look(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return looked(self.read, value, self.name)
-        if not isinstance(value, date):
-            raise PydanticCustomError("date_type", 'A date as text, for example "2026-01-31"')
-        return value

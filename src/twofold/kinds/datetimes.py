@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic_core import PydanticCustomError
 
 from twofold.kinds import dates
-from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
+from twofold.kinds.kind import Form, Json, NotAValue, Written, matching
 
 if TYPE_CHECKING:
     from twofold.fields import Field
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-class DateTime(Kind):
+class DateTime(Written):
     """A date-time of RFC 3339, in state always in UTC."""
 
     name = "datetime"
@@ -27,6 +27,8 @@ class DateTime(Kind):
     schema: ClassVar = {"type": "string", "format": "date-time"}
     example = "A date and time with a zone, for example 2026-01-31T12:00:00Z."
     core = "datetime"
+    taken = date
+    wanted = 'A date and time with a zone as text, for example "2026-01-31T12:00:00Z"'
     intervals = (*dates.INTERVALS, "hour")
     has_zone = True
     samples = ("2026-11-23T12:00:00.000Z", "1990-05-17T12:00:00.000Z", "2040-01-01T00:00:00.000Z")
@@ -56,13 +58,6 @@ class DateTime(Kind):
 
     def from_query(self, text: str) -> str:
         return text.replace(" ", "+")  # which is what a + in a query string is read as
-
-    def look(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return looked(self.read, value, self.name)
-        if not isinstance(value, date):
-            raise PydanticCustomError("datetime_type", 'A date and time with a zone as text, for example "2026-01-31T12:00:00Z"')
-        return value
 
 
 def timestamp(value: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_core import PydanticCustomError
 
-from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
+from twofold.kinds.kind import Form, Json, Kind, looked, matching
 
 if TYPE_CHECKING:
     from twofold.fields import Field
@@ -28,6 +28,7 @@ class Decimal(Kind):
     form: ClassVar[Form] = "integer"
     schema: ClassVar = {"type": "string", "pattern": PATTERN}
     example = "A decimal number in plain digits, for example 12.30."
+    beyond = "A decimal number with no more digits, and no more places, than the field has, for example 12.30."
     core = "decimal"
     is_number = True
     samples = ("1", "10", "100", "0", "-1")
@@ -63,14 +64,6 @@ class Decimal(Kind):
 
     def read(self, text: str) -> Number:
         return Number(matching(_WRITTEN, text, self.example))
-
-    def from_text(self, field: Field, text: str) -> Json:
-        value = self.read(text)
-        try:
-            return self.encode(field, self.check(field, value))
-        except PydanticCustomError:
-            told = "A decimal number with no more digits, and no more places, than the field has, for example 12.30."
-            raise NotAValue(told) from None
 
     def look(self, value: Any) -> Any:
         """Bounded, so that what a validator or a command does with it cannot overflow: exceptions of `decimal` are no ValueErrors."""

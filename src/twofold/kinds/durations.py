@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_core import PydanticCustomError
 
-from twofold.kinds.kind import Form, Json, Kind, NotAValue, looked, matching
+from twofold.kinds.kind import Form, Json, NotAValue, Written, matching
 
 if TYPE_CHECKING:
     from twofold.fields import Field
 
-PATTERN = r"^-?P(?=\d|T)(\d{1,9}D)?(T(?=\d)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}(\.\d{1,9})?S)?)?$"  # as OpenAPI has it
 _WRITTEN = re.compile(r"(-?)P(?=\d|T)(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", re.ASCII)
+PATTERN = f"^{_WRITTEN.pattern}$"  # as OpenAPI has it
 _MILLISECOND = timedelta(milliseconds=1)
 _NOTHING = timedelta()
 MOST = 999_999_998 * 86_400_000  # milliseconds; one day less than a timedelta holds, so that each has its opposite
 
 
-class Duration(Kind):
+class Duration(Written):
     """An ISO 8601 duration of days, hours, minutes and seconds, as PT1H30M; it is held as milliseconds."""
 
     name = "timedelta"
@@ -29,6 +29,8 @@ class Duration(Kind):
     schema: ClassVar = {"type": "string", "format": "duration", "pattern": PATTERN, "examples": ["PT1H30M"]}
     example = "A duration of days, hours, minutes and seconds, for example P1DT2H30M or PT1.5S."
     core = "timedelta"
+    taken = timedelta
+    wanted = 'A duration as text, for example "PT1H30M"'
     is_number = True
     is_guarded = True
     samples = ("PT1H", "PT30S", "P1D", "PT0S")
@@ -56,10 +58,13 @@ class Duration(Kind):
         return duration(value)
 
     def fits(self, field: Field, value: Json) -> bool:
+        if not isinstance(value, str):
+            return False
         try:
-            return isinstance(value, str) and self.read(value) is not None
+            self.read(value)
         except NotAValue:
             return False
+        return True
 
     def read(self, text: str) -> timedelta:
         found = _WRITTEN.fullmatch(matching(_WRITTEN, text, self.example))
@@ -73,13 +78,6 @@ class Duration(Kind):
 
     def published(self, schema: dict[str, Json]) -> dict[str, Json]:
         return {**schema, "pattern": PATTERN, "examples": ["PT1H30M"]}
-
-    def look(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return looked(self.read, value, self.name)
-        if not isinstance(value, timedelta):
-            raise PydanticCustomError("timedelta_type", 'A duration as text, for example "PT1H30M"')
-        return value
 
     def shown(self, field: Field, number: float) -> Json:
         return duration(round(number))

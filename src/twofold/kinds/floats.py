@@ -32,10 +32,10 @@ class Float(Kind):
     may_be_unique = False
     samples = (1.5, 0.5, 10.0, 0.0, -1.0)
 
-    def check(self, field: Field, value: Any) -> float:
+    def check(self, field: Field, value: Any) -> Any:
         if not math.isfinite(value):
             raise PydanticCustomError("finite_number", "Number should be finite")
-        return float(value or 0.0)  # not -0, which Elasticsearch tells apart from 0
+        return value or 0.0  # not -0, which Elasticsearch tells apart from 0
 
     def fits(self, field: Field, value: Json) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)

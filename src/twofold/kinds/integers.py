@@ -30,10 +30,10 @@ class Integer(Kind):
     samples = (1, 7, 10, 100, 1000, 18, 0, -1)
     has_marks = True
 
-    def check(self, field: Field, value: Any) -> int:
+    def check(self, field: Field, value: Any) -> Any:
         if not -INT64 <= value < INT64:
             raise PydanticCustomError("out_of_range", "Integer should fit in 64 bits")
-        return int(value)
+        return value
 
     def fits(self, field: Field, value: Json) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64

@@ -34,6 +34,7 @@ class Kind(ABC):
     form: ClassVar[Form]
     schema: ClassVar[Mapping[str, Json]]  # JSON Schema of state
     example: ClassVar[str]  # a sentence: what a text should be
+    beyond: ClassVar[str] = ""  # likewise, of a text that stands for a value which the field does not take
     plain: ClassVar[type | None] = None  # state of exactly this type fits, without a look
     member: ClassVar[tuple[tuple[type, ...], str]] = ((str,), "a string")  # what the JSON body of a search has, in types and in words
     core: ClassVar[str] = ""  # the type of Pydantic's schema that `look` and `look_at_key` stand before
@@ -95,7 +96,7 @@ class Kind(ABC):
         try:
             return self.encode(field, self.check(field, self.read(text)))
         except PydanticCustomError:
-            raise NotAValue(self.example) from None
+            raise NotAValue(self.beyond or self.example) from None
 
     def from_cell(self, field: Field, text: str) -> Json:
         """As `from_text`, with what other systems write. Raises NotAValue."""
@@ -155,6 +156,20 @@ class Kind(ABC):
 
     def marked(self, mark: str, value: Json) -> Json:
         """State like this with the mark, sixteen digits, in it; the value itself where there is no room."""
+        return value
+
+
+class Written(Kind):
+    """A kind whose values are text in JSON, of a form of their own: Pydantic gets what `read` makes of it."""
+
+    taken: ClassVar[type]  # of Python values, which are left to Pydantic
+    wanted: ClassVar[str]  # what a client is told that sends another type
+
+    def look(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return looked(self.read, value, self.name)
+        if not isinstance(value, self.taken):
+            raise PydanticCustomError(f"{self.name}_type", self.wanted)
         return value
 
 

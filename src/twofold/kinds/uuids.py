@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from pydantic_core import PydanticCustomError
-
-from twofold.kinds.kind import Form, Json, Kind, looked, matching
+from twofold.kinds.kind import Form, Json, Written, matching
 
 if TYPE_CHECKING:
     from twofold.fields import Field
@@ -17,7 +15,7 @@ LENGTH = 36
 _WRITTEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
-class Uuid(Kind):
+class Uuid(Written):
     """It is compared as a whole, and sorted by its text."""
 
     name = "uuid"
@@ -26,6 +24,8 @@ class Uuid(Kind):
     schema: ClassVar = {"type": "string", "format": "uuid"}
     example = "A UUID in lower case, for example 0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10."
     core = "uuid"
+    taken = UUID
+    wanted = 'A UUID as text, for example "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10"'
     smallest = "00000000-0000-0000-0000-000000000000"
     samples = ("0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10", "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c11")
 
@@ -43,13 +43,6 @@ class Uuid(Kind):
 
     def from_cell(self, field: Field, text: str) -> Json:
         return self.from_text(field, text.lower())
-
-    def look(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return looked(self.read, value, self.name)
-        if not isinstance(value, UUID):
-            raise PydanticCustomError("uuid_type", 'A UUID as text, for example "0190f5c8-7a3e-7c1d-9b52-3f6e8d2a4c10"')
-        return value
 
     def published(self, schema: dict[str, Json]) -> dict[str, Json]:
         return {**schema, "pattern": f"^{_WRITTEN.pattern}$"}

@@ -48,7 +48,8 @@ class Losses:
             return _gone(resource) if self._published(resource) > 0 else ""
         if told := misplaced(resource, positions):
             return told
-        return topics.told(resource) if any(self._marks(resource).get(each.partition, 0) > each.end for each in positions) else ""
+        marks = self._marks(resource)
+        return topics.told(resource) if any(marks.get(each.partition, 0) > each.end for each in positions) else ""
 
     def suspected(self, resource: Declaration) -> str:
         """What it may have lost besides, by the versions of all rows, where no rebuild has noted how far it went. Reads the whole table."""

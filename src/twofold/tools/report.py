@@ -44,8 +44,7 @@ def lines(found: dict[str, Any]) -> str:
 
 def failed(found: dict[str, Any]) -> bool:
     """Whether a hop has an error."""
-    hops_of = (found["outbox"], found["write_store"], *(hop for resource in found["resources"].values() for hop in resource.values()))
-    return any("error" in hop for hop in hops_of)
+    return bool("error" in found["write_store"] or hops.errors(found))
 
 
 def _told(values: dict[str, Any]) -> str:
